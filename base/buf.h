@@ -28,6 +28,6 @@ EXP_NODISCARD int buf_add_limited(struct buf *b, const void *bytes, size_t size,
 char *buf_take(struct buf *b);
 
 void buf_fini(struct buf *b);
-void buf_fini_secret(struct buf *b);     /* zeroes first */
+void buf_fini_secret(struct buf *b); /* zeroes first */
 
 #endif

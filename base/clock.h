@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-enum { CLOCK_RFC3339 = 32 };   /* bytes that hold any formatted time */
+enum { CLOCK_RFC3339 = 32 }; /* bytes that hold any formatted time */
 
 /* Milliseconds since the Unix epoch (UTC). */
 int64_t clock_now_ms(void);

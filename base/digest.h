@@ -16,7 +16,7 @@
 
 enum {
 	DIGEST_SIZE = 32,
-	DIGEST_HEX = 65,       /* 64 lower-case digits and the NUL */
+	DIGEST_HEX = 65, /* 64 lower-case digits and the NUL */
 	DIGEST_KEY_SIZE = 32,
 };
 

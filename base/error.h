@@ -11,12 +11,23 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
-#define EXP_NODISCARD __attribute__((warn_unused_result))
+#define EXP_NODISCARD         __attribute__((warn_unused_result))
 #define EXP_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum exp_error_class {
-	ERR_INVALID, ERR_LIMIT, ERR_UNAUTHORISED, ERR_FORBIDDEN, ERR_NOT_FOUND, ERR_CONFLICT, ERR_REUSED, ERR_BUSY,
-	ERR_CORRUPT, ERR_IO, ERR_SPACE, ERR_MEMORY, ERR_INTERNAL,
+	ERR_INVALID,
+	ERR_LIMIT,
+	ERR_UNAUTHORISED,
+	ERR_FORBIDDEN,
+	ERR_NOT_FOUND,
+	ERR_CONFLICT,
+	ERR_REUSED,
+	ERR_BUSY,
+	ERR_CORRUPT,
+	ERR_IO,
+	ERR_SPACE,
+	ERR_MEMORY,
+	ERR_INTERNAL,
 };
 
 enum exp_error_code {
@@ -28,9 +39,9 @@ enum exp_error_code {
 enum { EXP_ERROR_MESSAGE = 384 };
 
 struct exp_error {
-	int code;                          /* 0 or EXP_E… */
-	char message[EXP_ERROR_MESSAGE];   /* one sentence, no newline, cut at the end if too long */
-	char pointer[96];                  /* JSON Pointer of the field at fault, or "" */
+	int code;                        /* 0 or EXP_E… */
+	char message[EXP_ERROR_MESSAGE]; /* one sentence, no newline, cut at the end if too long */
+	char pointer[96];                /* JSON Pointer of the field at fault, or "" */
 };
 
 /* Sets code and message and returns code, so that a failing line reads: return error_set(err, EXP_EINVAL, "…"). */

@@ -156,7 +156,8 @@ static int open_regular(const char *path, int flags, struct exp_error *err)
 	return fd;
 }
 
-int file_copy_durable(const char *from, const char *to, size_t limit, uint8_t digest[DIGEST_SIZE], struct exp_error *err)
+int file_copy_durable(const char *from, const char *to, size_t limit, uint8_t digest[DIGEST_SIZE],
+		      struct exp_error *err)
 {
 	struct digest d;
 	char *temporary;

@@ -41,7 +41,8 @@ bool file_exists(const char *path);
 /* "folder/name"; the caller frees with mem_free. */
 char *file_join(const char *folder, const char *name);
 
-/* An exclusive advisory lock on path, held until file_unlock or the end of the process. EXP_EBUSY when another holds it. */
+/* An exclusive advisory lock on path, held until file_unlock or the end of the process. EXP_EBUSY when another holds
+ * it. */
 EXP_NODISCARD int file_lock(const char *path, int *fd, struct exp_error *err);
 void file_unlock(int fd);
 

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-enum { ID_TEXT = 37 };   /* 36 characters and the NUL */
+enum { ID_TEXT = 37 }; /* 36 characters and the NUL */
 
 /* A fresh UUIDv7, lower case, from the wall clock and 74 random bits; returns text. Threads: any. */
 char *id_new(char text[ID_TEXT]);

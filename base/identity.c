@@ -31,7 +31,8 @@ static size_t leading_space(const char *text, size_t size)
 
 	while (at < size) {
 		utf8proc_int32_t c;
-		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at), &c);
+		utf8proc_ssize_t n =
+		    utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at), &c);
 
 		if (n <= 0 || !is_space(c))
 			break;
@@ -64,8 +65,8 @@ static char *normalise(const char *type, const char *value, size_t *size)
 {
 	utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_REJECTNA;
 	utf8proc_uint8_t *text = NULL;
-	utf8proc_ssize_t n = utf8proc_map_custom((const utf8proc_uint8_t *)value, (utf8proc_ssize_t)strlen(value), &text, options,
-						 !strcmp(type, "email") ? to_lower : NULL, NULL);
+	utf8proc_ssize_t n = utf8proc_map_custom((const utf8proc_uint8_t *)value, (utf8proc_ssize_t)strlen(value),
+						 &text, options, !strcmp(type, "email") ? to_lower : NULL, NULL);
 
 	if (n < 0)
 		return NULL;
@@ -106,7 +107,8 @@ int identity_parse(struct identity *id, const char *text, struct exp_error *err)
 	char type[TYPE_MAX + 1];
 
 	if (!colon || (size_t)(colon - text) > TYPE_MAX)
-		return error_set(err, EXP_EINVAL, "an identity is written type:value, for example email:someone@example.org");
+		return error_set(err, EXP_EINVAL,
+				 "an identity is written type:value, for example email:someone@example.org");
 	memcpy(type, text, (size_t)(colon - text));
 	type[colon - text] = '\0';
 	return identity_init(id, type, colon + 1, err);

@@ -2,7 +2,8 @@
  * identity.h: the one canonical form of a person's identity, and the only two ways in which it is ever kept.
  *
  * Canonical form: type 0x1f value. The type is a lower-case name ([a-z0-9_]{1,64}); the value is UTF-8, normalised to
- * NFC (Unicode Annex 15, utf8proc), trimmed of white space at both ends; an "email" value is lower-cased. What is stored:
+ * NFC (Unicode Annex 15, utf8proc), trimmed of white space at both ends; an "email" value is lower-cased. What is
+ * stored:
  *
  *   lookup hash      HMAC-SHA-256(lookup key, canonical)     finds the person's rows; never leaves the databases
  *   subject of a leaf  HMAC-SHA-256(request key, canonical)  unlinkable between requests; the receipt carries the key
@@ -19,7 +20,7 @@
 #include "base/error.h"
 
 struct identity {
-	char *canonical;       /* type 0x1f value, not NUL-terminated */
+	char *canonical; /* type 0x1f value, not NUL-terminated */
 	size_t size;
 };
 

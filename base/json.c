@@ -81,7 +81,8 @@ static int fill_text(const struct target *t, struct exp_error *err)
 	if (has_control(text))
 		return wrong_type(t, "free of control characters", err);
 	if (strlen(text) >= t->field->size)
-		return error_set_field(err, EXP_EFIELD, t->pointer, "%s has more than %zu bytes", t->pointer, t->field->size - 1);
+		return error_set_field(err, EXP_EFIELD, t->pointer, "%s has more than %zu bytes", t->pointer,
+				       t->field->size - 1);
 	memcpy(t->at, text, strlen(text) + 1);
 	return 0;
 }
@@ -93,8 +94,8 @@ static int check_bounds(const struct target *t, double value, struct exp_error *
 	if (f->min == 0 && f->max == 0)
 		return 0;
 	if (value < f->min || value > f->max)
-		return error_set_field(err, EXP_EFIELD, t->pointer, "%s must lie between %.15g and %.15g", t->pointer, f->min,
-				       f->max);
+		return error_set_field(err, EXP_EFIELD, t->pointer, "%s must lie between %.15g and %.15g", t->pointer,
+				       f->min, f->max);
 	return 0;
 }
 

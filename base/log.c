@@ -42,7 +42,8 @@ static int write_head(char *line, size_t size, enum log_level level, const char 
 	if (getenv("JOURNAL_STREAM"))
 		n = snprintf(line, size, "<%d>level=%s event=%s", priorities[level], names[level], event);
 	else
-		n = snprintf(line, size, "ts=%s level=%s event=%s", clock_format(clock_now_ms(), time), names[level], event);
+		n = snprintf(line, size, "ts=%s level=%s event=%s", clock_format(clock_now_ms(), time), names[level],
+			     event);
 	if (thread_scope)
 		n += snprintf(line + n, size - (size_t)n, " scope=%s", thread_scope);
 	return n;

@@ -21,7 +21,8 @@ void log_set_level(enum log_level level);
 /* "error", "warn", "info", "debug" to a level; EXP_EINVAL otherwise. */
 EXP_NODISCARD int log_parse_level(const char *text, enum log_level *level);
 
-/* A tag (a job or request id) put on every line of the calling thread as scope=…; NULL clears it. Borrowed, not copied. */
+/* A tag (a job or request id) put on every line of the calling thread as scope=…; NULL clears it. Borrowed, not copied.
+ */
 void log_set_scope(const char *scope);
 
 void log_write(enum log_level level, const char *event, const char *format, ...) EXP_PRINTF(3, 4);

@@ -14,15 +14,15 @@
 
 #include "base/error.h"
 
-void *mem_alloc(size_t size);                        /* zeroed */
+void *mem_alloc(size_t size); /* zeroed */
 char *mem_strdup(const char *text);
 char *mem_format(const char *format, ...) EXP_PRINTF(1, 2);
 
-EXP_NODISCARD void *mem_try_alloc(size_t count, size_t size);            /* zeroed; NULL on overflow or exhaustion */
+EXP_NODISCARD void *mem_try_alloc(size_t count, size_t size); /* zeroed; NULL on overflow or exhaustion */
 EXP_NODISCARD void *mem_try_realloc(void *old, size_t count, size_t size);
-EXP_NODISCARD void *mem_try_aligned(size_t count, size_t size);          /* 64-byte aligned, zeroed; freed by mem_free */
+EXP_NODISCARD void *mem_try_aligned(size_t count, size_t size); /* 64-byte aligned, zeroed; freed by mem_free */
 
-void mem_free(void *p);                              /* NULL is fine */
+void mem_free(void *p); /* NULL is fine */
 
 /* Overwrites size bytes so that the compiler cannot leave it out, then frees: for identities, keys, row contents. */
 void mem_free_secret(void *p, size_t size);

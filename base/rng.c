@@ -30,8 +30,8 @@ static void refill(struct rng *r)
 	crypto_stream_chacha20_xor_ic(bytes, zeros, sizeof(bytes), nonce, r->block, r->key);
 	r->block += sizeof(bytes) / 64;
 	for (size_t i = 0; i < sizeof(r->words) / sizeof(r->words[0]); i++)
-		r->words[i] = (uint32_t)bytes[4 * i] | (uint32_t)bytes[4 * i + 1] << 8 | (uint32_t)bytes[4 * i + 2] << 16 |
-			      (uint32_t)bytes[4 * i + 3] << 24;
+		r->words[i] = (uint32_t)bytes[4 * i] | (uint32_t)bytes[4 * i + 1] << 8 |
+			      (uint32_t)bytes[4 * i + 2] << 16 | (uint32_t)bytes[4 * i + 3] << 24;
 	r->used = 0;
 }
 

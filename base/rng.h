@@ -23,9 +23,9 @@ void rng_init(struct rng *r, uint64_t seed, const char *purpose);
 
 uint32_t rng_u32(struct rng *r);
 uint64_t rng_u64(struct rng *r);
-uint32_t rng_below(struct rng *r, uint32_t bound);      /* uniform in [0, bound), unbiased; bound > 0 */
-double rng_uniform(struct rng *r);                      /* uniform in [0, 1), 53 bits */
-double rng_normal(struct rng *r);                       /* standard normal (Box and Muller 1958, one value a call) */
+uint32_t rng_below(struct rng *r, uint32_t bound); /* uniform in [0, bound), unbiased; bound > 0 */
+double rng_uniform(struct rng *r);                 /* uniform in [0, 1), 53 bits */
+double rng_normal(struct rng *r);                  /* standard normal (Box and Muller 1958, one value a call) */
 
 /* Fisher and Yates' shuffle of n indices, in place. */
 void rng_shuffle(struct rng *r, size_t *index, size_t n);

@@ -25,8 +25,14 @@ static void note_released(enum lock_rank rank)
 	held_count--;
 }
 #else
-static void note_taken(enum lock_rank rank) { (void)rank; }
-static void note_released(enum lock_rank rank) { (void)rank; }
+static void note_taken(enum lock_rank rank)
+{
+	(void)rank;
+}
+static void note_released(enum lock_rank rank)
+{
+	(void)rank;
+}
 #endif
 
 void lock_init(struct lock *l, enum lock_rank rank)

@@ -25,7 +25,7 @@ struct lock {
 };
 
 struct condition {
-	pthread_cond_t cond;         /* on the monotonic clock */
+	pthread_cond_t cond; /* on the monotonic clock */
 };
 
 struct thread {

@@ -23,8 +23,14 @@ Test(clock, formats_and_parses_rfc3339)
 
 Test(clock, refuses_what_is_no_time)
 {
-	static const char *const bad[] = { "", "2026", "2026-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2026-11-23T25:00:00Z",
-					   "2026-11-23T13:51:07", "2026-11-23T13:51:07+1:00", "2026-11-23T13:51:07Zx" };
+	static const char *const bad[] = { "",
+					   "2026",
+					   "2026-13-01T00:00:00Z",
+					   "2025-02-29T00:00:00Z",
+					   "2026-11-23T25:00:00Z",
+					   "2026-11-23T13:51:07",
+					   "2026-11-23T13:51:07+1:00",
+					   "2026-11-23T13:51:07Zx" };
 	int64_t ms = 7;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

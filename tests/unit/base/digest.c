@@ -13,13 +13,15 @@ Test(digest, sha256_of_abc_is_fips_180_4)
 
 	cr_assert_eq(crypto_init(), 0);
 	sha256("abc", 3, out);
-	cr_assert_str_eq(hex_encode(out, sizeof(out), hex), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	cr_assert_str_eq(hex_encode(out, sizeof(out), hex),
+			 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	digest_init(&d);
 	digest_add(&d, "a", 1);
 	digest_add(&d, "bc", 2);
 	memset(out, 0, sizeof(out));
 	digest_final(&d, out);
-	cr_assert_str_eq(hex_encode(out, sizeof(out), hex), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	cr_assert_str_eq(hex_encode(out, sizeof(out), hex),
+			 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 Test(digest, hmac_is_rfc_4231_case_2)
@@ -29,9 +31,10 @@ Test(digest, hmac_is_rfc_4231_case_2)
 
 	cr_assert_eq(crypto_init(), 0);
 	memset(key, 0, sizeof(key));
-	memcpy(key, "Jefe", 4);   /* HMAC pads a short key with zeros, so this is RFC 4231 test case 2 */
+	memcpy(key, "Jefe", 4); /* HMAC pads a short key with zeros, so this is RFC 4231 test case 2 */
 	hmac_sha256(key, "what do ya want for nothing?", 28, out);
-	cr_assert_str_eq(hex_encode(out, sizeof(out), hex), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	cr_assert_str_eq(hex_encode(out, sizeof(out), hex),
+			 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
 Test(digest, hex_and_base64_round_trip_and_refuse)

@@ -15,11 +15,28 @@ static void expect(const char *type, const char *value, const char *canonical, s
 
 Test(identity, is_trimmed_composed_and_emails_are_lower_case)
 {
-	expect("email", " Ada@Example.ORG\t", "email\x1f" "ada@example.org", 21);
-	expect("customer_id", "AbC", "customer_id\x1f" "AbC", 15);
-	expect("name", "Zoe\xcc\x88", "name\x1f" "Zo\xc3\xab", 9);                     /* e + diaeresis composes */
-	expect("name", "\xc2\xa0" "a b\xe2\x80\x83", "name\x1f" "a b", 8);             /* no-break and em space */
-	expect("email", "\xc3\x89@X.FR", "email\x1f" "\xc3\xa9@x.fr", 13);
+	expect("email", " Ada@Example.ORG\t",
+	       "email\x1f"
+	       "ada@example.org",
+	       21);
+	expect("customer_id", "AbC",
+	       "customer_id\x1f"
+	       "AbC",
+	       15);
+	expect("name", "Zoe\xcc\x88",
+	       "name\x1f"
+	       "Zo\xc3\xab",
+	       9); /* e + diaeresis composes */
+	expect("name",
+	       "\xc2\xa0"
+	       "a b\xe2\x80\x83",
+	       "name\x1f"
+	       "a b",
+	       8); /* no-break and em space */
+	expect("email", "\xc3\x89@X.FR",
+	       "email\x1f"
+	       "\xc3\xa9@x.fr",
+	       13);
 }
 
 Test(identity, refuses_bad_types_and_values)

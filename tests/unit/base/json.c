@@ -42,7 +42,8 @@ Test(json, fills_a_struct)
 {
 	struct person p = { .age = -1 };
 
-	cr_assert_eq(fill("{\"name\":\"Ada\",\"weight\":61,\"alive\":true,\"colour\":\"green\",\"note\":\"x\"}", &p, NULL), 0);
+	cr_assert_eq(
+	    fill("{\"name\":\"Ada\",\"weight\":61,\"alive\":true,\"colour\":\"green\",\"note\":\"x\"}", &p, NULL), 0);
 	cr_assert_str_eq(p.name, "Ada");
 	cr_assert_eq(p.age, -1);
 	cr_assert_float_eq(p.weight, 61, 0);
@@ -53,7 +54,9 @@ Test(json, fills_a_struct)
 
 Test(json, names_the_field_at_fault)
 {
-	static const struct { const char *text, *pointer; } cases[] = {
+	static const struct {
+		const char *text, *pointer;
+	} cases[] = {
 		{ "{}", "/name" },
 		{ "{\"name\":1}", "/name" },
 		{ "{\"name\":\"longer than it\"}", "/name" },
