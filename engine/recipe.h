@@ -5,9 +5,11 @@
  *    "momentum": 0.9, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "initialization": "pytorch_default"}
  *
  * optimizer: "sgd" (momentum as PyTorch's SGD) or "adamw" (Loshchilov and Hutter, ICLR 2019, as PyTorch's AdamW).
- * initialization: "pytorch_default" (Kaiming-uniform weights, fan-in-uniform biases, unit batch-norm scales) or "file" (the weights of
- * the ONNX file are the starting point: only lawful as a reference when they never saw the rows).
- * Required: optimizer, learning_rate, epochs, batch. Unknown fields are errors.
+ * initialization: "pytorch_default" (Kaiming-uniform weights, fan-in-uniform biases, unit batch-norm scales) or "file"
+ * (the weights of the ONNX file are the starting point: only lawful as a reference when they never saw the rows).
+ * Required: optimizer, learning_rate, epochs, batch. Unknown fields are errors. What is left out has PyTorch's default:
+ * weight_decay 0.01 for adamw and 0 for sgd, momentum 0, beta1 0.9, beta2 0.999, epsilon 1e-8; and seed 1,
+ * initialization pytorch_default. momentum means nothing to adamw, the betas and epsilon nothing to sgd.
  */
 #ifndef ENGINE_RECIPE_H
 #define ENGINE_RECIPE_H
@@ -18,8 +20,8 @@ enum recipe_optimizer { RECIPE_SGD, RECIPE_ADAMW };
 enum recipe_initialization { RECIPE_PYTORCH_DEFAULT, RECIPE_FILE };
 
 struct recipe {
-	int optimizer;             /* enum recipe_optimizer */
-	int initialization;        /* enum recipe_initialization */
+	int optimizer;      /* enum recipe_optimizer */
+	int initialization; /* enum recipe_initialization */
 	double learning_rate, weight_decay, momentum, beta1, beta2, epsilon;
 	int64_t epochs, batch, seed;
 };
@@ -27,6 +29,6 @@ struct recipe {
 /* EXP_EFIELD names the field. Pointers start at base. */
 EXP_NODISCARD int recipe_from_json(const json_t *json, const char *base, struct recipe *out, struct exp_error *err);
 EXP_NODISCARD int recipe_load_file(const char *path, struct recipe *out, struct exp_error *err);
-json_t *recipe_to_json(const struct recipe *r);      /* new reference, every field present */
+json_t *recipe_to_json(const struct recipe *r); /* new reference, every field present */
 
 #endif
