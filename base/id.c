@@ -2,9 +2,12 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
+
+enum { NAME_MAX_LENGTH = 63 };
 
 char *id_new(char text[ID_TEXT])
 {
@@ -31,4 +34,16 @@ bool id_is_valid(const char *text)
 			return false;
 	}
 	return text[36] == '\0';
+}
+
+bool id_is_name(const char *text)
+{
+	static const char edge[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	size_t n = strspn(text, edge);
+
+	if (!n)
+		return false;
+	while (text[n] && (strchr("._-", text[n]) || strchr(edge, text[n])))
+		n++;
+	return n <= NAME_MAX_LENGTH && text[n] == '\0';
 }
