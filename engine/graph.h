@@ -1,13 +1,14 @@
 /*
  * graph.h: a model's computation, read from an ONNX file, immutable and shared.
  *
- * A graph knows inputs, operators, the shapes that follow and which fp32 initializers are parameters (those on a path to
- * the output, batch-norm statistics excepted); it holds no weights of its own that anyone trains: those are a struct params
- * (engine/params.h). The bytes of the file are kept, so that onnx_save can write the same file with new initializers.
+ * A graph knows inputs, operators, the shapes that follow and which fp32 initializers are parameters (those on a path
+ * to the output, batch-norm statistics excepted); it holds no weights of its own that anyone trains: those are a struct
+ * params (engine/params.h). The bytes of the file are kept, so that onnx_save can write the same file with new
+ * initializers.
  *
- * Hostile files are the normal case: the bytes are scanned on the wire for depth and sizes before protobuf-c sees them, and
- * types, shapes, cycles and overflow are checked before anything is allocated by their measure.
- * Ownership: graph_load's result is reference-counted. Threads: any number may read one graph at a time.
+ * Hostile files are the normal case: the bytes are scanned on the wire for depth and sizes before protobuf-c sees them,
+ * and types, shapes, cycles and overflow are checked before anything is allocated by their measure. Ownership:
+ * graph_load's result is reference-counted. Threads: any number may read one graph at a time.
  */
 #ifndef ENGINE_GRAPH_H
 #define ENGINE_GRAPH_H
@@ -20,21 +21,32 @@
 
 enum { GRAPH_MAX_DIMS = 8 };
 
-/* What the terminal operator yields: a Softmax or LogSoftmax at the end is read as (log-)probabilities, all else as logits. */
+/* What the terminal operator yields: a Softmax or LogSoftmax at the end is read as (log-)probabilities, all else as
+ * logits. */
 enum graph_output { GRAPH_LOGITS, GRAPH_PROBABILITIES, GRAPH_LOG_PROBABILITIES };
 
+/* What a parameter is for, as the first operator that uses it says; initialisation follows from it. */
+enum graph_role {
+	GRAPH_ROLE_OTHER,                /* no rule: an initializer that an element-wise operator uses, say */
+	GRAPH_ROLE_WEIGHT,               /* of a dense or convolutional layer; fan_in: inputs of one output */
+	GRAPH_ROLE_BIAS,                 /* added to what a weight made; fan_in: that weight's */
+	GRAPH_ROLE_SCALE,                /* of a normalisation: starts at one */
+	GRAPH_ROLE_SHIFT,                /* of a normalisation: starts at zero */
+};
+
 struct graph_parameter {
-	const char *name;                /* the ONNX initializer's, borrowed from the graph */
+	const char *name; /* the ONNX initializer's, borrowed from the graph */
 	size_t dims[GRAPH_MAX_DIMS];
 	size_t rank;
-	size_t offset, count;            /* floats, within the flat block of params */
+	size_t offset, count; /* floats, within the flat block of params */
 };
 
 struct graph;
 struct params;
 
-/* Opset 9 to 17, fp32. bytes are copied. Errors name the node and what to do: EXP_EPARSE (not ONNX, too deep), EXP_EUNSUPPORTED
- * (operator, type, opset), EXP_ESHAPE, EXP_ENONFINITE (a weight), EXP_ELIMIT (over limit bytes of file or of memory). */
+/* Opset 9 to 17, fp32. bytes are copied. Errors name the node and what to do: EXP_EPARSE (not ONNX, too deep),
+ * EXP_EUNSUPPORTED (operator, type, opset), EXP_ESHAPE, EXP_ENONFINITE (a weight), EXP_ELIMIT (over limit bytes of file
+ * or of memory). */
 EXP_NODISCARD int graph_load(const void *bytes, size_t size, struct graph **out, struct exp_error *err);
 EXP_NODISCARD int graph_load_file(const char *path, size_t limit, struct graph **out, struct exp_error *err);
 
@@ -46,23 +58,25 @@ EXP_NODISCARD int graph_initial_params(const struct graph *g, struct params **ou
 
 size_t graph_parameter_count(const struct graph *g);
 const struct graph_parameter *graph_parameter(const struct graph *g, size_t i);
-size_t graph_parameter_floats(const struct graph *g);          /* of the flat block */
+size_t graph_parameter_floats(const struct graph *g); /* of the flat block */
 
 /* The one data input: its name and the shape of one row (without the batch dimension). */
 const char *graph_input_name(const struct graph *g);
 const size_t *graph_input_dims(const struct graph *g, size_t *rank);
-size_t graph_input_floats(const struct graph *g);              /* of one row */
+size_t graph_input_floats(const struct graph *g); /* of one row */
 
 /* The first output: its name, and the classes (floats of one row). */
 const char *graph_output_name(const struct graph *g);
 size_t graph_classes(const struct graph *g);
 enum graph_output graph_output_kind(const struct graph *g);
 
-/* The same file, byte for byte, with the initializers' values taken from params; appended to out. EXP_EINVAL when params
- * belong to another graph. The result loads wherever the original did. */
-EXP_NODISCARD int graph_save(const struct graph *g, const struct params *params, struct buf *out, struct exp_error *err);
+/* The same file, byte for byte, with the initializers' values taken from params; appended to out. EXP_EINVAL when
+ * params belong to another graph. The result loads wherever the original did. */
+EXP_NODISCARD int graph_save(const struct graph *g, const struct params *params, struct buf *out,
+			     struct exp_error *err);
 
-/* A readable report: operators, inputs, outputs, parameters with shapes, floating-point operations a row, memory at batch. */
+/* A readable report: operators, inputs, outputs, parameters with shapes, floating-point operations a row, memory at
+ * batch. */
 void graph_describe(const struct graph *g, size_t batch, struct buf *out);
 
 #endif
