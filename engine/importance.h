@@ -1,7 +1,7 @@
 /*
- * importance.h: per-parameter sum of squared per-sample gradients over a set of rows, with the row count: the diagonal of
- * the empirical Fisher information, times the rows (Foster et al., "Fast Machine Unlearning Without Retraining Through
- * Selective Synaptic Dampening", AAAI 2024, without its batch-mean shortcut).
+ * importance.h: per-parameter sum of squared per-sample gradients over a set of rows, with the row count: the diagonal
+ * of the empirical Fisher information, times the rows (Foster et al., "Fast Machine Unlearning Without Retraining
+ * Through Selective Synaptic Dampening", AAAI 2024, without its batch-mean shortcut).
  *
  * Sums are additive over disjoint sets of rows and independent of batch size and order up to rounding.
  * File form: safetensors, one F32 tensor a parameter under the initializer's name, metadata "rows".
@@ -14,7 +14,7 @@
 #include "engine/source.h"
 
 struct importance {
-	struct params *sum;      /* owned; layout of the graph's parameters */
+	struct params *sum; /* owned; layout of the graph's parameters */
 	uint64_t rows;
 };
 

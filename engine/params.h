@@ -3,8 +3,8 @@
  *
  * A snapshot is a memcpy, dampening is one pass, an optimiser's state is a block of the same size. Gradients and
  * importances are blocks of the same layout.
- * Ownership: params_free; the graph is referenced and outlives the block. Threads: a block that nobody writes may be read
- * by any number of threads.
+ * Ownership: params_free; the graph is referenced and outlives the block. Threads: a block that nobody writes may be
+ * read by any number of threads.
  */
 #ifndef ENGINE_PARAMS_H
 #define ENGINE_PARAMS_H
@@ -16,15 +16,15 @@
 
 struct params {
 	struct graph *graph;
-	float *values;           /* [count], 64-byte aligned */
+	float *values; /* [count], 64-byte aligned */
 	size_t count;
 };
 
 /* Zeroed. EXP_EMEMORY. */
 EXP_NODISCARD int params_new(struct graph *g, struct params **out);
 EXP_NODISCARD int params_clone(const struct params *p, struct params **out);
-void params_copy(struct params *to, const struct params *from);      /* same graph */
-void params_free(struct params *p);                                  /* NULL is fine */
+void params_copy(struct params *to, const struct params *from); /* same graph */
+void params_free(struct params *p);                             /* NULL is fine */
 
 /* SHA-256 over the floats, little-endian, in block order. */
 void params_digest(const struct params *p, uint8_t out[DIGEST_SIZE]);
