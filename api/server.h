@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "base/error.h"
 
 struct api;
@@ -39,7 +40,8 @@ struct api_options {
 
 	struct store *store;
 	struct audit *audit;
-	struct models *models; /* the live registry */
+	struct models *models;     /* the live registry */
+	const uint8_t *lookup_key; /* [DIGEST_KEY_SIZE], from keys.db; copied */
 
 	/* Called after a commit that enqueued work; any thread. NULL is fine. */
 	void (*wake)(void *arg);
