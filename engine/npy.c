@@ -70,7 +70,7 @@ static int map_file(const char *path, struct npy *a, struct exp_error *err)
 	else if (st.st_size == 0)
 		rc = error_set(err, EXP_EPARSE, "%s: the file is empty", path);
 	else
-		a->map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		a->map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (!rc && a->map == MAP_FAILED)
 		rc = error_set_errno(err, "map", path);
 	if (!rc)
@@ -105,27 +105,6 @@ void npy_close(struct npy *a)
 	memset(a, 0, sizeof(*a));
 }
 
-/* The header ends in a newline where data start, at a multiple of 64 bytes, as numpy.save does it. */
-static void add_header(struct buf *b, const size_t *dims, size_t rank)
-{
-	static const char preamble[8] = "\x93NUMPY\x01";
-	struct buf dict = { 0 };
-	size_t length;
-
-	buf_add_text(&dict, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
-	for (size_t i = 0; i < rank; i++)
-		buf_format(&dict, "%zu%s", dims[i], i + 1 < rank ? ", " : rank == 1 ? "," : "");
-	buf_add_text(&dict, "), }");
-	while ((sizeof(preamble) + 2 + dict.size + 1) % 64)
-		buf_add_text(&dict, " ");
-	buf_add_text(&dict, "\n");
-	length = dict.size;
-	buf_add(b, preamble, sizeof(preamble));
-	buf_add(b, (const uint8_t[]){ (uint8_t)length, (uint8_t)(length >> 8) }, 2);
-	buf_add(b, dict.data, dict.size);
-	buf_fini(&dict);
-}
-
 int npy_write_f4(const char *path, const float *data, const size_t *dims, size_t rank, struct exp_error *err)
 {
 	struct buf header = { 0 };
@@ -136,7 +115,7 @@ int npy_write_f4(const char *path, const float *data, const size_t *dims, size_t
 	exp_require(rank <= NPY_MAX_DIMS);
 	for (size_t i = 0; i < rank; i++)
 		exp_require(mem_size(bytes, dims[i], &bytes));
-	add_header(&header, dims, rank);
+	npy_header_add(&header, NPY_F4, dims, rank);
 	whole = mem_try_alloc(1, header.size + bytes);
 	if (!whole) {
 		rc = error_set(err, EXP_EMEMORY, "no memory for %s (%zu bytes)", path, bytes);

@@ -2,9 +2,10 @@
  * npy.h: NumPy's array files (format 1.0 to 3.0), memory-mapped for reading, and a source over a pair of them.
  *
  * Read: C order, little-endian, f4, f8, u1, i1, i2, i4, i8. A file may be hostile: header, sizes and overflow are
- * checked before use, and the file must hold exactly what the header announces. Ownership: npy_close unmaps; data are
- * borrowed until then. The file must not shrink while it is mapped. Threads: any number of readers. Source of the
- * format: NumPy Enhancement Proposal 1 and numpy.lib.format.
+ * checked before use, and the file must hold exactly what the header announces.
+ * Ownership: npy_close unmaps; data are borrowed until then. The file must not shrink while it is mapped; bytes that
+ * are overwritten in it show at once. Threads: any number of readers. Source of the format: NumPy Enhancement Proposal
+ * 1 and numpy.lib.format.
  */
 #ifndef ENGINE_NPY_H
 #define ENGINE_NPY_H

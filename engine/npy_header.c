@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/check.h"
+
 enum { PREAMBLE = 8, HEADER_LIMIT = 1 << 16 };
 
 static const struct {
@@ -214,4 +216,31 @@ int npy_header_parse(const void *bytes, size_t size, struct npy_header *out, str
 	h.data_offset = (size_t)(s.end - (const char *)bytes);
 	*out = h;
 	return 0;
+}
+
+static const char *descr_of(enum npy_type type)
+{
+	for (size_t i = 0; i < sizeof(descrs) / sizeof(descrs[0]); i++)
+		if (descrs[i].type == type)
+			return descrs[i].descr;
+	exp_require(!"every type has a descr");
+	return NULL;
+}
+
+void npy_header_add(struct buf *b, enum npy_type type, const size_t *dims, size_t rank)
+{
+	static const char preamble[PREAMBLE] = "\x93NUMPY\x01";
+	struct buf dict = { 0 };
+
+	buf_format(&dict, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr_of(type));
+	for (size_t i = 0; i < rank; i++)
+		buf_format(&dict, "%zu%s", dims[i], i + 1 < rank ? ", " : rank == 1 ? "," : "");
+	buf_add_text(&dict, "), }");
+	while ((PREAMBLE + 2 + dict.size + 1) % 64)
+		buf_add_text(&dict, " ");
+	buf_add_text(&dict, "\n");
+	buf_add(b, preamble, PREAMBLE);
+	buf_add(b, (const uint8_t[]){ (uint8_t)dict.size, (uint8_t)(dict.size >> 8) }, 2);
+	buf_add(b, dict.data, dict.size);
+	buf_fini(&dict);
 }
