@@ -15,10 +15,10 @@
 
 struct stored_attempt {
 	char job[ID_TEXT];
-	int64_t ordinal;                       /* from 1, by job; goes on growing when the job runs again */
+	int64_t ordinal; /* from 1, by job; goes on growing when the job runs again */
 	char method[DB_NAME];
-	char *parameters;                      /* JSON */
-	char *summary;                         /* JSON, NULL until finished */
+	char *parameters; /* JSON */
+	char *summary;    /* JSON, NULL until finished */
 	double seconds;
 	int64_t started_at, finished_at;
 };
@@ -29,8 +29,8 @@ struct stored_attempt_list {
 };
 
 /* EXP_EFENCED, as for every function with a lease. */
-EXP_NODISCARD int attempts_start(struct txn *txn, const struct job_lease *lease, const char *method, const char *parameters,
-				 int64_t *ordinal, struct exp_error *err);
+EXP_NODISCARD int attempts_start(struct txn *txn, const struct job_lease *lease, const char *method,
+				 const char *parameters, int64_t *ordinal, struct exp_error *err);
 
 /* EXP_ENOTFOUND. EXP_ECONFLICT: finished before. */
 EXP_NODISCARD int attempts_finish(struct txn *txn, const struct job_lease *lease, int64_t ordinal, const char *summary,
@@ -43,7 +43,7 @@ void stored_attempt_list_fini(struct stored_attempt_list *list);
 struct attempt_verdict {
 	char request[ID_TEXT];
 	enum request_verdict verdict;
-	char *evidence;                        /* JSON, or NULL */
+	char *evidence; /* JSON, or NULL */
 };
 
 struct attempt_verdict_list {

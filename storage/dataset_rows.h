@@ -1,8 +1,8 @@
 /*
  * dataset_rows.h: the rows of datasets and the subjects that they belong to.
  *
- * A row is known by its index in the dataset's .npy files. Its sample id is kept as an HMAC only; its subject as an internal
- * number that stands for a lookup hash (base/identity.h) and never leaves expunge.
+ * A row is known by its index in the dataset's .npy files. Its sample id is kept as an HMAC only; its subject as an
+ * internal number that stands for a lookup hash (base/identity.h) and never leaves expunge.
  */
 #ifndef STORAGE_DATASET_ROWS_H
 #define STORAGE_DATASET_ROWS_H
@@ -29,13 +29,13 @@ enum row_state {
 };
 
 const char *row_split_name(enum row_split split);
-EXP_NODISCARD int row_split_parse(const char *name, enum row_split *split);      /* EXP_EINVAL */
+EXP_NODISCARD int row_split_parse(const char *name, enum row_split *split); /* EXP_EINVAL */
 const char *row_state_name(enum row_state state);
 
 struct dataset_row {
-	uint8_t sample[DB_HASH];               /* HMAC of the sample id */
+	uint8_t sample[DB_HASH]; /* HMAC of the sample id */
 	bool has_subject;
-	uint8_t subject[DB_HASH];              /* lookup hash */
+	uint8_t subject[DB_HASH]; /* lookup hash */
 	enum row_split split;
 };
 
@@ -45,34 +45,37 @@ struct dataset_row {
  * EXP_EEXISTS: two rows have the same sample; err names the index. EXP_ECONFLICT: first is not the number of rows.
  * EXP_ENOTFOUND: no such dataset.
  */
-EXP_NODISCARD int dataset_rows_insert(struct txn *txn, const char *dataset, int64_t first, const struct dataset_row *rows,
-				      size_t count, struct exp_error *err);
+EXP_NODISCARD int dataset_rows_insert(struct txn *txn, const char *dataset, int64_t first,
+				      const struct dataset_row *rows, size_t count, struct exp_error *err);
 
 /* All rows of a dataset in index order, as columns. */
 struct row_map {
 	size_t count;
-	int64_t *subject;                      /* [count] subject, 0 for none */
-	uint8_t *split;                        /* [count] enum row_split */
-	uint8_t *state;                        /* [count] enum row_state */
+	int64_t *subject; /* [count] subject, 0 for none */
+	uint8_t *split;   /* [count] enum row_split */
+	uint8_t *state;   /* [count] enum row_state */
 };
 
-EXP_NODISCARD int dataset_rows_map(struct db *db, const char *dataset, struct row_map *out, struct exp_error *err);  /* EXP_ENOTFOUND */
+EXP_NODISCARD int dataset_rows_map(struct db *db, const char *dataset, struct row_map *out,
+				   struct exp_error *err); /* EXP_ENOTFOUND */
 void row_map_fini(struct row_map *map);
 
 /* The number of a lookup hash. EXP_ENOTFOUND: nobody with this identity is or was in any dataset or request. */
 EXP_NODISCARD int subjects_find(struct db *db, const uint8_t lookup[DB_HASH], int64_t *subject, struct exp_error *err);
 
 /* As subjects_find, and creates it: for a request whose subject has no rows. */
-EXP_NODISCARD int subjects_ensure(struct txn *txn, const uint8_t lookup[DB_HASH], int64_t *subject, struct exp_error *err);
+EXP_NODISCARD int subjects_ensure(struct txn *txn, const uint8_t lookup[DB_HASH], int64_t *subject,
+				  struct exp_error *err);
 
-/* Forgets the lookup hash. EXP_ECONFLICT: a row or a request still refers to the subject. A missing subject is success. */
+/* Forgets the lookup hash. EXP_ECONFLICT: a row or a request still refers to the subject. A missing subject is success.
+ */
 EXP_NODISCARD int subjects_delete(struct txn *txn, int64_t subject, struct exp_error *err);
 
 struct row_ref {
 	char dataset[DB_NAME];
 	int64_t row;
 	enum row_split split;
-	enum row_state state;                  /* never ROW_ERASED: an erased row has no subject */
+	enum row_state state; /* never ROW_ERASED: an erased row has no subject */
 };
 
 struct row_ref_list {
@@ -81,13 +84,14 @@ struct row_ref_list {
 };
 
 /* The subject's rows in all datasets, by dataset and index. No rows is success. */
-EXP_NODISCARD int dataset_rows_of_subject(struct db *db, int64_t subject, struct row_ref_list *out, struct exp_error *err);
+EXP_NODISCARD int dataset_rows_of_subject(struct db *db, int64_t subject, struct row_ref_list *out,
+					  struct exp_error *err);
 void row_ref_list_fini(struct row_ref_list *list);
 
 struct row_counts {
 	char dataset[DB_NAME];
-	int64_t train, heldout;                /* rows of the subject that are live or tombstoned */
-	int64_t live;                          /* of these, live */
+	int64_t train, heldout; /* rows of the subject that are live or tombstoned */
+	int64_t live;           /* of these, live */
 };
 
 struct row_counts_list {
@@ -96,7 +100,8 @@ struct row_counts_list {
 };
 
 /* What a deletion of the subject would touch, by dataset. No rows is success. */
-EXP_NODISCARD int dataset_rows_count(struct db *db, int64_t subject, struct row_counts_list *out, struct exp_error *err);
+EXP_NODISCARD int dataset_rows_count(struct db *db, int64_t subject, struct row_counts_list *out,
+				     struct exp_error *err);
 void row_counts_list_fini(struct row_counts_list *list);
 
 /* Live rows of the subject become tombstoned, in all datasets; *changed says how many. Idempotent. */
@@ -106,9 +111,10 @@ EXP_NODISCARD int dataset_rows_tombstone(struct txn *txn, int64_t subject, int64
 EXP_NODISCARD int dataset_rows_restore(struct txn *txn, int64_t subject, int64_t *changed, struct exp_error *err);
 
 /*
- * Tombstoned rows of the subject in one dataset become erased: sample hash and subject are overwritten. To be called after the
- * bytes have been. Idempotent. EXP_ENOTFOUND: no such dataset.
+ * Tombstoned rows of the subject in one dataset become erased: sample hash and subject are overwritten. To be called
+ * after the bytes have been. Idempotent. EXP_ENOTFOUND: no such dataset.
  */
-EXP_NODISCARD int dataset_rows_erase(struct txn *txn, const char *dataset, int64_t subject, int64_t *changed, struct exp_error *err);
+EXP_NODISCARD int dataset_rows_erase(struct txn *txn, const char *dataset, int64_t subject, int64_t *changed,
+				     struct exp_error *err);
 
 #endif

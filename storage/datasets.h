@@ -17,21 +17,21 @@ enum dataset_state {
 	DATASET_STATE_COUNT,
 };
 
-enum dataset_input { DATASET_F4, DATASET_U1 };                 /* "f4", "u1" as in NumPy */
-enum dataset_source { DATASET_UPLOADED, DATASET_IMPORTED };    /* "uploaded", "imported" */
+enum dataset_input { DATASET_F4, DATASET_U1 };              /* "f4", "u1" as in NumPy */
+enum dataset_source { DATASET_UPLOADED, DATASET_IMPORTED }; /* "uploaded", "imported" */
 
 struct stored_dataset {
 	char name[DB_NAME];
 	enum dataset_state state;
 	enum dataset_source source;
-	int64_t rows;                          /* all splits, erased ones too */
-	char *row_dims;                        /* JSON array of the dims of one row, "[]" for a scalar */
+	int64_t rows;   /* all splits, erased ones too */
+	char *row_dims; /* JSON array of the dims of one row, "[]" for a scalar */
 	enum dataset_input input;
-	double scale;                          /* what a u1 value is multiplied by; 1 for f4 */
+	double scale; /* what a u1 value is multiplied by; 1 for f4 */
 	int64_t classes;
-	uint8_t inputs_sha256[DB_HASH];        /* of the files as they were registered */
+	uint8_t inputs_sha256[DB_HASH]; /* of the files as they were registered */
 	uint8_t labels_sha256[DB_HASH];
-	char *error;                           /* why state is failed, or NULL */
+	char *error; /* why state is failed, or NULL */
 	int64_t created_at;
 };
 
@@ -54,7 +54,8 @@ EXP_NODISCARD int datasets_set_state(struct txn *txn, const char *name, enum dat
 /* Removes a dataset with its rows, for a registration that failed. EXP_ECONFLICT: a model names it. EXP_ENOTFOUND. */
 EXP_NODISCARD int datasets_delete(struct txn *txn, const char *name, struct exp_error *err);
 
-EXP_NODISCARD int datasets_get(struct db *db, const char *name, struct stored_dataset *out, struct exp_error *err);   /* EXP_ENOTFOUND */
+EXP_NODISCARD int datasets_get(struct db *db, const char *name, struct stored_dataset *out,
+			       struct exp_error *err); /* EXP_ENOTFOUND */
 void stored_dataset_fini(struct stored_dataset *dataset);
 
 /* By name. */

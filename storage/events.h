@@ -1,5 +1,6 @@
 /*
- * events.h: the timeline that people watch: small facts about jobs and requests, in order. Not evidence: that is the log.
+ * events.h: the timeline that people watch: small facts about jobs and requests, in order. Not evidence: that is the
+ * log.
  */
 #ifndef STORAGE_EVENTS_H
 #define STORAGE_EVENTS_H
@@ -12,12 +13,12 @@
 #include "storage/db.h"
 
 struct stored_event {
-	int64_t sequence;                      /* grows, never reused */
+	int64_t sequence; /* grows, never reused */
 	int64_t at;
-	char job[ID_TEXT];                     /* "" for none */
-	char request[ID_TEXT];                 /* "" for none */
-	char kind[DB_NAME];                    /* lower_snake_case */
-	char *data;                            /* small JSON without identifiers, or NULL */
+	char job[ID_TEXT];     /* "" for none */
+	char request[ID_TEXT]; /* "" for none */
+	char kind[DB_NAME];    /* lower_snake_case */
+	char *data;            /* small JSON without identifiers, or NULL */
 };
 
 struct stored_event_list {
@@ -28,8 +29,8 @@ struct stored_event_list {
 /* sequence and at are ignored. */
 EXP_NODISCARD int events_append(struct txn *txn, const struct stored_event *event, struct exp_error *err);
 
-/* Events after a sequence number, oldest first, at most limit (1 to 1000). job and request narrow it down; NULL or "" is any;
- * a job's events do not count as its requests'. */
+/* Events after a sequence number, oldest first, at most limit (1 to 1000). job and request narrow it down; NULL or ""
+ * is any; a job's events do not count as its requests'. */
 EXP_NODISCARD int events_after(struct db *db, int64_t sequence, const char *job, const char *request, size_t limit,
 			       struct stored_event_list *out, struct exp_error *err);
 void stored_event_list_fini(struct stored_event_list *list);

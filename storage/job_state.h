@@ -23,12 +23,12 @@ enum job_kind {
 };
 
 const char *job_state_name(enum job_state state);
-EXP_NODISCARD int job_state_parse(const char *name, enum job_state *state);      /* EXP_EINVAL */
+EXP_NODISCARD int job_state_parse(const char *name, enum job_state *state); /* EXP_EINVAL */
 bool job_state_may_move(enum job_state from, enum job_state to);
 bool job_state_is_terminal(enum job_state state);
 bool job_state_holds_model(enum job_state state);
 
 const char *job_kind_name(enum job_kind kind);
-EXP_NODISCARD int job_kind_parse(const char *name, enum job_kind *kind);         /* EXP_EINVAL */
+EXP_NODISCARD int job_kind_parse(const char *name, enum job_kind *kind); /* EXP_EINVAL */
 
 #endif

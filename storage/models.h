@@ -22,18 +22,18 @@ struct stored_model {
 	char name[DB_NAME];
 	char dataset[DB_NAME];
 	enum model_state state;
-	char *error;                           /* why state is degraded or failed, or NULL */
-	int64_t live_version;                  /* 0: none yet */
-	char *recipe;                          /* JSON, or NULL when the model cannot be retrained */
+	char *error;          /* why state is degraded or failed, or NULL */
+	int64_t live_version; /* 0: none yet */
+	char *recipe;         /* JSON, or NULL when the model cannot be retrained */
 	bool has_policy;
-	uint8_t policy[DB_HASH];               /* digest; valid when has_policy */
+	uint8_t policy[DB_HASH]; /* digest; valid when has_policy */
 	int64_t classes;
 	char input_name[DB_NAME];
-	char *input_dims;                      /* JSON array, without the batch */
-	char capped[DB_REASON];                /* why verdicts are capped ("no_recipe", "not_exchangeable" …), or "" */
-	double retrain_seconds;                /* measured; 0: not measured */
-	int64_t generation;                    /* of references and importances; grows when they are made anew */
-	int64_t debt;                          /* mitigated deletions since the last exact retraining */
+	char *input_dims;       /* JSON array, without the batch */
+	char capped[DB_REASON]; /* why verdicts are capped ("no_recipe", "not_exchangeable" …), or "" */
+	double retrain_seconds; /* measured; 0: not measured */
+	int64_t generation;     /* of references and importances; grows when they are made anew */
+	int64_t debt;           /* mitigated deletions since the last exact retraining */
 	int64_t registered_at;
 };
 
@@ -44,11 +44,12 @@ struct stored_model_list {
 
 const char *model_state_name(enum model_state state);
 
-/* live_version, generation, debt, error and registered_at are ignored. EXP_EEXISTS: the name is taken. EXP_ECONFLICT: dataset
- * or policy are not there. */
+/* live_version, generation, debt, error and registered_at are ignored. EXP_EEXISTS: the name is taken. EXP_ECONFLICT:
+ * dataset or policy are not there. */
 EXP_NODISCARD int models_insert(struct txn *txn, const struct stored_model *model, struct exp_error *err);
 
-EXP_NODISCARD int models_get(struct db *db, const char *name, struct stored_model *out, struct exp_error *err);      /* EXP_ENOTFOUND */
+EXP_NODISCARD int models_get(struct db *db, const char *name, struct stored_model *out,
+			     struct exp_error *err); /* EXP_ENOTFOUND */
 void stored_model_fini(struct stored_model *model);
 
 /* By name; dataset NULL means of all datasets. */
@@ -63,7 +64,8 @@ EXP_NODISCARD int models_set_state(struct txn *txn, const char *name, enum model
 EXP_NODISCARD int models_set_findings(struct txn *txn, const char *name, const char *capped, double retrain_seconds,
 				      struct exp_error *err);
 
-EXP_NODISCARD int models_set_policy(struct txn *txn, const char *name, const uint8_t digest[DB_HASH], struct exp_error *err);
+EXP_NODISCARD int models_set_policy(struct txn *txn, const char *name, const uint8_t digest[DB_HASH],
+				    struct exp_error *err);
 
 /* Adds one to generation and gives the new one. */
 EXP_NODISCARD int models_next_generation(struct txn *txn, const char *name, int64_t *generation, struct exp_error *err);

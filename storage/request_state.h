@@ -1,6 +1,6 @@
 /*
- * request_state.h: the three axes of a request, which are never squashed, from request_status.def, outcome.def, verdict.def.
- * Pure; any thread.
+ * request_state.h: the three axes of a request, which are never squashed, from request_status.def, outcome.def,
+ * verdict.def. Pure; any thread.
  */
 #ifndef STORAGE_REQUEST_STATE_H
 #define STORAGE_REQUEST_STATE_H
@@ -38,18 +38,19 @@ enum regime {
 };
 
 const char *request_status_name(enum request_status status);
-EXP_NODISCARD int request_status_parse(const char *name, enum request_status *status);   /* EXP_EINVAL */
+EXP_NODISCARD int request_status_parse(const char *name, enum request_status *status); /* EXP_EINVAL */
 bool request_status_may_move(enum request_status from, enum request_status to);
 bool request_status_is_closed(enum request_status status);
 
-const char *request_outcome_name(enum request_outcome outcome);                          /* NULL for REQUEST_OUTCOME_UNSET */
-EXP_NODISCARD int request_outcome_parse(const char *name, enum request_outcome *outcome);   /* EXP_EINVAL; NULL is unset */
+const char *request_outcome_name(enum request_outcome outcome); /* NULL for REQUEST_OUTCOME_UNSET */
+EXP_NODISCARD int request_outcome_parse(const char *name,
+					enum request_outcome *outcome); /* EXP_EINVAL; NULL is unset */
 bool request_outcome_may_move(enum request_outcome from, enum request_outcome to);
 
 const char *request_verdict_name(enum request_verdict verdict);
-EXP_NODISCARD int request_verdict_parse(const char *name, enum request_verdict *verdict);   /* EXP_EINVAL */
+EXP_NODISCARD int request_verdict_parse(const char *name, enum request_verdict *verdict); /* EXP_EINVAL */
 
 const char *regime_name(enum regime regime);
-EXP_NODISCARD int regime_parse(const char *name, enum regime *regime);                   /* EXP_EINVAL */
+EXP_NODISCARD int regime_parse(const char *name, enum regime *regime); /* EXP_EINVAL */
 
 #endif

@@ -19,23 +19,24 @@ struct stored_request {
 	enum request_status status;
 	enum request_outcome outcome;
 	enum request_verdict verdict;
-	char reason[DB_REASON];                /* why it is rejected, on hold, failed …; "" for none */
+	char reason[DB_REASON]; /* why it is rejected, on hold, failed …; "" for none */
 	enum regime regime;
 	int64_t received_at, due_at;
-	char submitted_by[TOKEN_ID];           /* token id */
-	int64_t identities;                    /* how many identities were given */
-	char duplicate_of[ID_TEXT];            /* "" for none */
-	int64_t leaf;                          /* index of the leaf that recorded its receipt; -1: none */
-	int64_t completed_at;                  /* when it was closed */
+	char submitted_by[TOKEN_ID]; /* token id */
+	int64_t identities;          /* how many identities were given */
+	char duplicate_of[ID_TEXT];  /* "" for none */
+	int64_t leaf;                /* index of the leaf that recorded its receipt; -1: none */
+	int64_t completed_at;        /* when it was closed */
 	int64_t updated_at;
-	int64_t change;                        /* grows with each update: ETag and long polling */
+	int64_t change; /* grows with each update: ETag and long polling */
 };
 
 /* The caller makes the id. updated_at, change and completed_at are ignored (a request may be born closed). EXP_EEXISTS.
  * EXP_ECONFLICT: the token or duplicate_of is not there. */
 EXP_NODISCARD int requests_insert(struct txn *txn, const struct stored_request *request, struct exp_error *err);
 
-EXP_NODISCARD int requests_get(struct db *db, const char *id, struct stored_request *out, struct exp_error *err);   /* EXP_ENOTFOUND */
+EXP_NODISCARD int requests_get(struct db *db, const char *id, struct stored_request *out,
+			       struct exp_error *err); /* EXP_ENOTFOUND */
 
 /* Only the change counter. EXP_ENOTFOUND. */
 EXP_NODISCARD int requests_change(struct db *db, const char *id, int64_t *change, struct exp_error *err);
@@ -55,29 +56,32 @@ struct stored_request_page {
 	char next[DB_PAGE_TOKEN];
 };
 
-EXP_NODISCARD int requests_list(struct db *db, const struct request_filter *filter, struct stored_request_page *out, struct exp_error *err);
+EXP_NODISCARD int requests_list(struct db *db, const struct request_filter *filter, struct stored_request_page *out,
+				struct exp_error *err);
 void stored_request_page_fini(struct stored_request_page *page);
 
 struct request_update {
 	enum request_status status;
 	enum request_outcome outcome;
 	enum request_verdict verdict;
-	const char *reason;                    /* NULL keeps what is there */
+	const char *reason; /* NULL keeps what is there */
 };
 
 /*
- * Moves the three axes together; what stays is given as it is. completed_at is set on entering a closed status and cleared on leaving one.
- * EXP_ECONFLICT: a move that request_status.def or outcome.def does not have. EXP_ENOTFOUND.
+ * Moves the three axes together; what stays is given as it is. completed_at is set on entering a closed status and
+ * cleared on leaving one. EXP_ECONFLICT: a move that request_status.def or outcome.def does not have. EXP_ENOTFOUND.
  */
-EXP_NODISCARD int requests_update(struct txn *txn, const char *id, const struct request_update *update, struct exp_error *err);
+EXP_NODISCARD int requests_update(struct txn *txn, const char *id, const struct request_update *update,
+				  struct exp_error *err);
 
-EXP_NODISCARD int requests_set_leaf(struct txn *txn, const char *id, int64_t leaf, struct exp_error *err);   /* EXP_ENOTFOUND */
+EXP_NODISCARD int requests_set_leaf(struct txn *txn, const char *id, int64_t leaf,
+				    struct exp_error *err); /* EXP_ENOTFOUND */
 
 struct request_summary {
 	int64_t by_status[REQUEST_STATUS_COUNT];
-	int64_t overdue;                       /* open and past due */
-	int64_t next_due_at;                   /* of the open ones; 0: none is open */
-	int64_t oldest_received_at;            /* of the open ones; 0: none is open */
+	int64_t overdue;            /* open and past due */
+	int64_t next_due_at;        /* of the open ones; 0: none is open */
+	int64_t oldest_received_at; /* of the open ones; 0: none is open */
 };
 
 EXP_NODISCARD int requests_summary(struct db *db, int64_t now_ms, struct request_summary *out, struct exp_error *err);
@@ -109,7 +113,7 @@ struct request_model {
 	enum request_status status;
 	enum request_outcome outcome;
 	enum request_verdict verdict;
-	char *evidence;                        /* JSON, or NULL */
+	char *evidence; /* JSON, or NULL */
 	int64_t updated_at;
 };
 
@@ -119,7 +123,8 @@ struct request_model_list {
 };
 
 /* Inserts or replaces; checks moves as requests_update does and counts as a change of the request. EXP_ECONFLICT. */
-EXP_NODISCARD int requests_set_model(struct txn *txn, const char *id, const struct request_model *model, struct exp_error *err);
+EXP_NODISCARD int requests_set_model(struct txn *txn, const char *id, const struct request_model *model,
+				     struct exp_error *err);
 
 /* By model name. */
 EXP_NODISCARD int requests_models(struct db *db, const char *id, struct request_model_list *out, struct exp_error *err);

@@ -21,7 +21,7 @@ enum role {
 enum { TOKEN_ID = 37 };
 
 struct stored_token {
-	char id[TOKEN_ID];                /* the public part, chosen by the caller */
+	char id[TOKEN_ID]; /* the public part, chosen by the caller */
 	char name[DB_NAME];
 	enum role role;
 	uint8_t secret_sha256[DB_HASH];
@@ -34,7 +34,7 @@ struct stored_token_list {
 };
 
 const char *role_name(enum role role);
-EXP_NODISCARD int role_parse(const char *name, enum role *role);      /* EXP_EINVAL */
+EXP_NODISCARD int role_parse(const char *name, enum role *role); /* EXP_EINVAL */
 
 /* created_at, revoked_at and last_used_at of token are ignored. EXP_EEXISTS: the id is taken. */
 EXP_NODISCARD int tokens_insert(struct txn *txn, const struct stored_token *token, struct exp_error *err);

@@ -21,10 +21,10 @@ enum version_state {
 
 struct stored_version {
 	char model[DB_NAME];
-	int64_t version;                       /* from 1, without gaps, by model */
-	uint8_t sha256[DB_HASH];               /* of the ONNX file; also its name */
-	int64_t parent;                        /* 0: registered, not made */
-	char job[ID_TEXT];                     /* the job that made it */
+	int64_t version;         /* from 1, without gaps, by model */
+	uint8_t sha256[DB_HASH]; /* of the ONNX file; also its name */
+	int64_t parent;          /* 0: registered, not made */
+	char job[ID_TEXT];       /* the job that made it */
 	enum version_state state;
 	int64_t created_at, published_at, last_served_at, destroyed_at;
 };
@@ -48,18 +48,23 @@ EXP_NODISCARD int versions_stage(struct txn *txn, const char *model, const uint8
 EXP_NODISCARD int versions_publish(struct txn *txn, const char *model, int64_t version, struct exp_error *err);
 
 /* Any other move. Being there already is success. EXP_ECONFLICT: not allowed. EXP_ENOTFOUND. */
-EXP_NODISCARD int versions_move(struct txn *txn, const char *model, int64_t version, enum version_state to, struct exp_error *err);
+EXP_NODISCARD int versions_move(struct txn *txn, const char *model, int64_t version, enum version_state to,
+				struct exp_error *err);
 
 /* Last served at the time at. A later time that is already there stays. EXP_ENOTFOUND. */
-EXP_NODISCARD int versions_served(struct txn *txn, const char *model, int64_t version, int64_t at, struct exp_error *err);
+EXP_NODISCARD int versions_served(struct txn *txn, const char *model, int64_t version, int64_t at,
+				  struct exp_error *err);
 
-EXP_NODISCARD int versions_get(struct db *db, const char *model, int64_t version, struct stored_version *out, struct exp_error *err); /* EXP_ENOTFOUND */
+EXP_NODISCARD int versions_get(struct db *db, const char *model, int64_t version, struct stored_version *out,
+			       struct exp_error *err); /* EXP_ENOTFOUND */
 
 /* By number. */
-EXP_NODISCARD int versions_list(struct db *db, const char *model, struct stored_version_list *out, struct exp_error *err);
+EXP_NODISCARD int versions_list(struct db *db, const char *model, struct stored_version_list *out,
+				struct exp_error *err);
 
 /* All models' versions in a state: what recovery at start looks for. */
-EXP_NODISCARD int versions_in_state(struct db *db, enum version_state state, struct stored_version_list *out, struct exp_error *err);
+EXP_NODISCARD int versions_in_state(struct db *db, enum version_state state, struct stored_version_list *out,
+				    struct exp_error *err);
 void stored_version_list_fini(struct stored_version_list *list);
 
 #endif
