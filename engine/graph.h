@@ -39,6 +39,8 @@ struct graph_parameter {
 	size_t dims[GRAPH_MAX_DIMS];
 	size_t rank;
 	size_t offset, count; /* floats, within the flat block of params */
+	enum graph_role role;
+	size_t fan_in; /* see enum graph_role; 0 where the role has none */
 };
 
 struct graph;

@@ -4,54 +4,17 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "engine/batch.h"
 #include "engine/safetensors.h"
-
-static bool is_cancelled(const struct progress *progress, uint64_t done, uint64_t total)
-{
-	return progress && progress->report(progress->arg, done, total);
-}
-
-static int add_rows(struct session *s, const struct params *p, struct batch *b, const struct progress *progress,
-		    struct params *sum, struct exp_error *err)
-{
-	struct session_result result = { .out = sum->values };
-	size_t rows = b->source->rows;
-	int rc = 0;
-
-	for (size_t first = 0; !rc && first < rows; first += b->n) {
-		rc = batch_read(b, NULL, first, err);
-		if (rc)
-			return rc;
-		rc = session_backward(s, p, b->inputs, b->labels, b->n, SESSION_SQUARE_SUM, &result);
-		if (rc)
-			return error_set(err, rc, "importance of rows %zu to %zu: %s", first, first + b->n - 1,
-					 error_sentence(rc));
-		if (is_cancelled(progress, first + b->n, rows))
-			rc = error_set(err, EXP_ECANCELLED, "%s", error_sentence(EXP_ECANCELLED));
-	}
-	return rc;
-}
 
 int importance_compute(struct session *s, const struct params *p, const struct source *source,
 		       const struct progress *progress, struct importance *out, struct exp_error *err)
 {
-	struct params *sum = NULL;
-	struct batch b = { 0 };
-	int rc = batch_init(&b, session_graph(s), source, session_batch(s), err);
+	struct accumulation a = { s, p, source, SESSION_SQUARE_SUM, progress };
+	struct params *sum;
+	int rc = accumulate(&a, &sum, err);
 
 	if (rc)
 		return rc;
-	rc = params_new(session_graph(s), &sum);
-	if (rc)
-		rc = error_set(err, rc, "no memory for an importance");
-	if (!rc)
-		rc = add_rows(s, p, &b, progress, sum, err);
-	batch_fini(&b);
-	if (rc) {
-		params_free(sum);
-		return rc;
-	}
 	out->sum = sum;
 	out->rows = source->rows;
 	return 0;

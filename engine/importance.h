@@ -9,6 +9,7 @@
 #ifndef ENGINE_IMPORTANCE_H
 #define ENGINE_IMPORTANCE_H
 
+#include "engine/accumulate.h"
 #include "engine/params.h"
 #include "engine/session.h"
 #include "engine/source.h"
@@ -16,12 +17,6 @@
 struct importance {
 	struct params *sum; /* owned; layout of the graph's parameters */
 	uint64_t rows;
-};
-
-/* Told between batches; returning true cancels the work with EXP_ECANCELLED. NULL where nobody listens. */
-struct progress {
-	bool (*report)(void *arg, uint64_t done, uint64_t total);
-	void *arg;
 };
 
 /* Over all rows of source at parameters p. EXP_ERANGE, EXP_ENONFINITE, EXP_ECANCELLED; *out is untouched on failure. */
