@@ -1,8 +1,8 @@
 /*
  * dataset.h: a registered dataset, memory-mapped, and the views that the engine reads.
  *
- * A struct dataset is what storage said when it was opened: which rows exist, their split, subject and state. The bytes
- * are mapped and shared: rows that are overwritten later read as zeros at once. Open one a job.
+ * A struct dataset is what storage said when it was opened: which rows exist, their split, subject and state. The
+ * bytes are mapped and shared: rows that are overwritten later read as zeros at once. Open one a job.
  *
  * A view is a list of rows in ascending order with a struct source over it: deterministic, so that the same database
  * yields the same batches. Erased rows are in no view. Tombstoned rows (somebody asked for their deletion) are in a
@@ -23,7 +23,8 @@
 
 struct dataset;
 
-/* EXP_ENOTFOUND (not registered), EXP_ECORRUPT (files that do not fit what is registered), EXP_EIO, EXP_EMEMORY. */
+/* EXP_ENOTFOUND (not registered), EXP_ECONFLICT (its registration is not complete), EXP_ECORRUPT (files that do not fit
+ * what is registered), EXP_EIO, EXP_EMEMORY. */
 EXP_NODISCARD int dataset_open(struct store *store, const char *data_folder, const char *name, struct dataset **out,
 			       struct exp_error *err);
 void dataset_close(struct dataset *d); /* NULL is fine */
@@ -36,6 +37,9 @@ size_t dataset_classes(const struct dataset *d);
 
 /* Every row as it lies in the files, whatever its state, numbered as registered. For looking up single rows. */
 const struct source *dataset_all(const struct dataset *d);
+
+/* Storage's number of the person whom a row is about; 0: nobody named, or erased. */
+int64_t dataset_subject(const struct dataset *d, size_t row);
 
 enum dataset_view_kind {
 	DATASET_TRAIN,   /* training rows that are live, and those of the subjects: what the served model has seen */

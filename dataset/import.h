@@ -1,21 +1,21 @@
 /*
  * import.h: from an operator's files to a registered dataset.
  *
- *   inputs.npy   [rows, …] float32, float64 (kept as float32) or uint8 (each value times scale when it is read)
+ *   inputs.npy   [rows, …] float32, float64 (kept as float32) or uint8 (kept, each value times scale when it is read)
  *   labels.npy   [rows] of any integer type, kept as int32; classes 0 … classes-1
  *   rows.csv     RFC 4180 with the header sample_id,subject,split, one record a row in the order of the arrays;
  *                subject is type:value or empty, split is train or heldout; a subject is in one split only
  *
- * Everything is checked before anything is written. Then the arrays are copied to DATA/datasets/<name>/, durably, and
- * one operation of the writer registers the dataset with all its rows, so that a dataset is there whole or not at all.
- * What a killed import leaves behind (an unregistered folder) is removed by dataset_sweep or by the next import of that
- * name.
+ * Everything is checked before anything is written. Then the name is reserved (a record in state registering), the
+ * arrays are copied to DATA/datasets/<name>/, durably, read back and checked again, the rows are inserted, and one last
+ * operation makes the dataset ready: nothing opens it before. What a killed import leaves is removed at the next start
+ * (sweep.h).
  *
  * The CSV is not kept. Subjects and sample ids are stored as HMACs under the lookup key alone, and the memory that held
  * them is zeroed. The operator's own originals are out of scope. Messages name files, lines, rows and columns, never an
  * identity, a sample id or a value. Lines count from 1 (the header), rows and columns from 0.
  *
- * Threads: any; one import of a name at a time (the second gets EXP_EBUSY). Not from the writer's thread.
+ * Threads: any; a second import of the same name gets EXP_EBUSY. Not from the writer's thread.
  */
 #ifndef DATASET_IMPORT_H
 #define DATASET_IMPORT_H
@@ -26,6 +26,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "engine/npy.h"
+#include "storage/datasets.h"
 #include "storage/store.h"
 
 /* Where a dataset goes to; all borrowed. */
@@ -38,9 +39,9 @@ struct dataset_home {
 struct dataset_spec {
 	const char *name;                   /* id_is_name (base/id.h) */
 	const char *inputs, *labels, *rows; /* paths of regular files */
-	double scale;                       /* of the inputs; 0 means 1 */
+	double scale;                       /* of uint8 inputs; 0 means 1, and floats take nothing else */
 	int64_t classes;                    /* 0: the largest label + 1 */
-	const char *source;                 /* where the data come from, for people to read; NULL is fine */
+	enum dataset_source source;
 };
 
 struct dataset_summary {
@@ -58,13 +59,5 @@ struct dataset_summary {
  */
 EXP_NODISCARD int dataset_import(const struct dataset_home *home, const struct dataset_spec *spec,
 				 struct dataset_summary *summary, struct exp_error *err);
-
-/* The same checks without writing anything, for an answer before the work. */
-EXP_NODISCARD int dataset_check(const struct dataset_home *home, const struct dataset_spec *spec,
-				struct dataset_summary *summary, struct exp_error *err);
-
-/* At start, before imports: overwrites and removes folders below DATA/datasets that no registered dataset owns.
- * *removed counts them. */
-EXP_NODISCARD int dataset_sweep(const struct dataset_home *home, size_t *removed, struct exp_error *err);
 
 #endif
