@@ -13,7 +13,8 @@ void checkpoint_format(const struct checkpoint *c, struct buf *out)
 	mem_free(root);
 }
 
-int checkpoint_sign(const struct checkpoint *c, const uint8_t seed[NOTE_SEED_SIZE], struct buf *out, struct exp_error *err)
+int checkpoint_sign(const struct checkpoint *c, const uint8_t seed[NOTE_SEED_SIZE], struct buf *out,
+		    struct exp_error *err)
 {
 	struct buf text = { 0 };
 	int rc;
@@ -42,12 +43,14 @@ int checkpoint_parse(const char *text, size_t size, struct checkpoint *out, stru
 	struct line line;
 
 	if (!lines_next(&lines, &line) || !line.size || line.size >= sizeof(c.origin))
-		return error_set(err, EXP_EPARSE, "the checkpoint's first line is not an origin of 1 to %d bytes", NOTE_NAME - 1);
+		return error_set(err, EXP_EPARSE, "the checkpoint's first line is not an origin of 1 to %d bytes",
+				 NOTE_NAME - 1);
 	memcpy(c.origin, line.text, line.size);
 	if (!lines_next(&lines, &line) || !line_decimal(&line, &c.head.size))
 		return error_set(err, EXP_EPARSE, "the checkpoint's second line is not a tree size");
 	if (!lines_next(&lines, &line) || !line_hash(&line, c.head.root))
-		return error_set(err, EXP_EPARSE, "the checkpoint's third line is not a root hash of 32 bytes in base64");
+		return error_set(err, EXP_EPARSE,
+				 "the checkpoint's third line is not a root hash of 32 bytes in base64");
 	if (!extensions_are_valid(&lines))
 		return error_set(err, EXP_EPARSE, "the checkpoint has an empty or unfinished line after the root hash");
 	*out = c;
@@ -68,7 +71,8 @@ int checkpoint_open(const char *note_bytes, size_t size, const struct note_key *
 	if (rc)
 		return rc;
 	if (strcmp(c.origin, key->name) != 0)
-		return error_set(err, EXP_EVERIFY, "the checkpoint is of the log %s, the key belongs to %s", c.origin, key->name);
+		return error_set(err, EXP_EVERIFY, "the checkpoint is of the log %s, the key belongs to %s", c.origin,
+				 key->name);
 	*out = c;
 	return 0;
 }

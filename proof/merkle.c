@@ -85,7 +85,8 @@ void merkle_frontier_root(const struct merkle_frontier *f, uint8_t out[DIGEST_SI
 	copy_hash(out, hash);
 }
 
-int merkle_frontier_load(struct merkle_frontier *f, uint64_t size, const struct merkle_reader *reader, struct exp_error *err)
+int merkle_frontier_load(struct merkle_frontier *f, uint64_t size, const struct merkle_reader *reader,
+			 struct exp_error *err)
 {
 	struct merkle_frontier loaded = { .size = size };
 
@@ -198,7 +199,7 @@ int merkle_prove_consistency(const struct merkle_reader *reader, uint64_t old_si
 			low = middle;
 		}
 	}
-	/* The verifier knows the old root itself; it needs the last subtree only when the old tree is more than that. */
+	/* The verifier knows the old root itself; it needs the last subtree only when the old tree is more. */
 	if (low > 0)
 		ranges[count++] = (struct range){ low, high };
 	return hash_ranges(reader, ranges, count, out, err);
@@ -209,7 +210,7 @@ struct climb {
 	uint64_t node, last;
 };
 
-/* True when the next sibling lies to the left. A node without a right sibling first rises to where it has a left one. */
+/* True when the next sibling lies to the left. A node without a right sibling rises to where it has a left one. */
 static bool climb_left(struct climb *c)
 {
 	if (!(c->node & 1) && c->node != c->last)
@@ -239,8 +240,8 @@ int merkle_verify_inclusion(const uint8_t leaf[DIGEST_SIZE], uint64_t index, uin
 	uint8_t hash[DIGEST_SIZE];
 
 	if (index >= size)
-		return error_set(err, EXP_EVERIFY, "index %llu is not in a tree of %llu leaves", (unsigned long long)index,
-				 (unsigned long long)size);
+		return error_set(err, EXP_EVERIFY, "index %llu is not in a tree of %llu leaves",
+				 (unsigned long long)index, (unsigned long long)size);
 	copy_hash(hash, leaf);
 	for (size_t i = 0; i < proof->count; i++) {
 		if (!c.last)
@@ -254,7 +255,8 @@ int merkle_verify_inclusion(const uint8_t leaf[DIGEST_SIZE], uint64_t index, uin
 	if (c.last)
 		return wrong_length(err);
 	if (!crypto_equal(hash, root, DIGEST_SIZE))
-		return error_set(err, EXP_EVERIFY, "the leaf at index %llu does not hash up to the root of the checkpoint",
+		return error_set(err, EXP_EVERIFY,
+				 "the leaf at index %llu does not hash up to the root of the checkpoint",
 				 (unsigned long long)index);
 	return 0;
 }
@@ -265,15 +267,15 @@ static int check_sizes(const struct merkle_head *old, const struct merkle_head *
 	if (!old->size)
 		return error_set(err, EXP_EVERIFY, "nothing can be proved about an empty tree");
 	if (old->size > new->size)
-		return error_set(err, EXP_EVERIFY, "the tree shrank from %llu to %llu leaves", (unsigned long long)old->size,
-				 (unsigned long long)new->size);
+		return error_set(err, EXP_EVERIFY, "the tree shrank from %llu to %llu leaves",
+				 (unsigned long long)old->size, (unsigned long long)new->size);
 	if ((old->size == new->size) != (proof->count == 0))
 		return wrong_length(err);
 	return 0;
 }
 
-static int compare_roots(const uint8_t old[DIGEST_SIZE], const uint8_t new[DIGEST_SIZE], const struct merkle_head *old_head,
-			 const struct merkle_head *new_head, struct exp_error *err)
+static int compare_roots(const uint8_t old[DIGEST_SIZE], const uint8_t new[DIGEST_SIZE],
+			 const struct merkle_head *old_head, const struct merkle_head *new_head, struct exp_error *err)
 {
 	if (!crypto_equal(old, old_head->root, DIGEST_SIZE))
 		return error_set(err, EXP_EVERIFY, "the older tree is not a prefix of the newer one: its root differs");

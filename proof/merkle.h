@@ -4,8 +4,9 @@
  *   leaf   SHA-256(0x00 || entry)         empty tree   SHA-256("")
  *   node   SHA-256(0x01 || left || right) split at the largest power of two below the size
  *
- * A node (level, index) is the hash of the perfect subtree over leaves [index << level, (index + 1) << level). A tree that
- * only grows never changes such a node once it is complete, so they can be stored, and every proof is made of them.
+ * A node (level, index) is the hash of the perfect subtree over leaves [index << level, (index + 1) << level). A tree
+ * that only grows never changes such a node once it is complete, so they can be stored, and every proof is made of
+ * them.
  *
  * Ownership: all buffers are the caller's; nothing allocates. Threads: pure functions, any thread.
  * Sizes and indexes are below 2^62; larger ones are refused or, where a peer cannot cause them, required not to occur.
@@ -21,13 +22,13 @@
 
 enum {
 	MERKLE_LEVELS = 62,
-	MERKLE_PROOF_MAX = 64,       /* hashes of any proof */
+	MERKLE_PROOF_MAX = 64, /* hashes of any proof */
 };
 
 #define MERKLE_SIZE_MAX (UINT64_C(1) << MERKLE_LEVELS)
 
-/* The compact form of a tree: its complete subtrees, one for each bit of size; nodes[level] is meaningful where bit level
- * of size is set. Zero-initialised it is the empty tree. */
+/* The compact form of a tree: its complete subtrees, one for each bit of size; nodes[level] is meaningful where bit
+ * level of size is set. Zero-initialised it is the empty tree. */
 struct merkle_frontier {
 	uint64_t size;
 	uint8_t nodes[MERKLE_LEVELS + 1][DIGEST_SIZE];
@@ -75,7 +76,8 @@ EXP_NODISCARD int merkle_prove_inclusion(const struct merkle_reader *reader, uin
 EXP_NODISCARD int merkle_prove_consistency(const struct merkle_reader *reader, uint64_t old_size, uint64_t new_size,
 					   struct merkle_proof *out, struct exp_error *err);
 
-/* RFC 9162 section 2.1.3.2. EXP_EVERIFY with the reason: index outside the tree, a proof of the wrong length, another root. */
+/* RFC 9162 section 2.1.3.2. EXP_EVERIFY with the reason: index outside the tree, a proof of the wrong length, another
+ * root. */
 EXP_NODISCARD int merkle_verify_inclusion(const uint8_t leaf[DIGEST_SIZE], uint64_t index, uint64_t size,
 					  const struct merkle_proof *proof, const uint8_t root[DIGEST_SIZE],
 					  struct exp_error *err);

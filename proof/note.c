@@ -10,7 +10,7 @@
 enum {
 	TYPE_ED25519 = 0x01,
 	KEY_ID_SIZE = 4,
-	SIGNATURE_BYTES_MAX = 8192,      /* post-quantum cosignatures take up to 5 kB */
+	SIGNATURE_BYTES_MAX = 8192, /* post-quantum cosignatures take up to 5 kB */
 };
 
 static const char dash[] = "\xe2\x80\x94 ";
@@ -106,7 +106,8 @@ static int fill_key(struct note_key *key, const char *name, const uint8_t public
 
 static int bad_name(struct exp_error *err)
 {
-	return error_set(err, EXP_EINVAL, "a key name is 1 to %d bytes of UTF-8 without spaces and plus signs", NOTE_NAME - 1);
+	return error_set(err, EXP_EINVAL, "a key name is 1 to %d bytes of UTF-8 without spaces and plus signs",
+			 NOTE_NAME - 1);
 }
 
 int note_key_init(struct note_key *key, const char *name, const uint8_t seed[NOTE_SEED_SIZE], struct exp_error *err)
@@ -164,15 +165,15 @@ int note_key_parse(struct note_key *key, const char *text, struct exp_error *err
 	if (base64_decode(second + 1, (size_t)(text + size - second - 1), bytes, &room) || !room)
 		return malformed_key(err);
 	if (bytes[0] != TYPE_ED25519)
-		return error_set(err, EXP_EUNSUPPORTED, "the verifier key is of type 0x%02x; only Ed25519 (0x01) is supported",
-				 bytes[0]);
+		return error_set(err, EXP_EUNSUPPORTED,
+				 "the verifier key is of type 0x%02x; only Ed25519 (0x01) is supported", bytes[0]);
 	if (room != sizeof(bytes))
 		return malformed_key(err);
 	memcpy(name, text, (size_t)(first - text));
 	fill_key(&parsed, name, bytes + 1);
 	if (parsed.id != id)
-		return error_set(err, EXP_EVERIFY, "the verifier key is damaged: its id %08x does not belong to its name and key",
-				 id);
+		return error_set(err, EXP_EVERIFY,
+				 "the verifier key is damaged: its id %08x does not belong to its name and key", id);
 	*key = parsed;
 	return 0;
 }
@@ -199,7 +200,8 @@ int note_sign(const char *text, size_t size, const char *name, const uint8_t see
 	if (!note_name_is_valid(name, strlen(name)))
 		return bad_name(err);
 	if (!size || text[size - 1] != '\n' || !is_clean(text, size))
-		return error_set(err, EXP_EINVAL, "a note's text is UTF-8 that ends in a newline and has no control characters");
+		return error_set(err, EXP_EINVAL,
+				 "a note's text is UTF-8 that ends in a newline and has no control characters");
 	crypto_sign_seed_keypair(public_key, secret, seed);
 	store_id(key_id(name, public_key), signature);
 	crypto_sign_detached(signature + KEY_ID_SIZE, NULL, (const unsigned char *)text, size, secret);
@@ -251,7 +253,8 @@ static int parse_signatures(struct lines *lines, struct note *out, struct exp_er
 		if (out->count == NOTE_SIGNATURES_MAX)
 			return error_set(err, EXP_EPARSE, "the note has more than %d signatures", NOTE_SIGNATURES_MAX);
 		if (!parse_signature(&line, &out->lines[out->count]))
-			return error_set(err, EXP_EPARSE, "signature line %zu of the note is malformed", out->count + 1);
+			return error_set(err, EXP_EPARSE, "signature line %zu of the note is malformed",
+					 out->count + 1);
 		out->count++;
 	}
 	if (lines->at != lines->end)
@@ -300,12 +303,14 @@ int note_verify(const struct note *note, const struct note_key *keys, size_t cou
 		if (!key)
 			continue;
 		if (!line->is_ed25519 || crypto_sign_verify_detached(line->signature, (const unsigned char *)note->text,
-								      note->text_size, key->public_key))
-			return error_set(err, EXP_EVERIFY, "the signature by %s is bad: text or signature was altered", key->name);
+								     note->text_size, key->public_key))
+			return error_set(err, EXP_EVERIFY, "the signature by %s is bad: text or signature was altered",
+					 key->name);
 		good++;
 	}
 	if (good)
 		return 0;
-	return error_set(err, EXP_EVERIFY, "no signature by a key that you trust: the note is signed by \"%.*s\" with key id %08x",
+	return error_set(err, EXP_EVERIFY,
+			 "no signature by a key that you trust: the note is signed by \"%.*s\" with key id %08x",
 			 (int)note->lines[0].name_size, note->lines[0].name, note->count ? note->lines[0].id : 0);
 }

@@ -20,7 +20,8 @@ static void format_index(uint64_t index, char *out, size_t room)
 		index /= 1000;
 	} while (index);
 	while (count--) {
-		int n = snprintf(out + used, room - used, "%s%03u%s", count ? "x" : "", groups[count], count ? "/" : "");
+		int n =
+		    snprintf(out + used, room - used, "%s%03u%s", count ? "x" : "", groups[count], count ? "/" : "");
 
 		exp_require(n > 0 && (size_t)n < room - used);
 		used += (size_t)n;
