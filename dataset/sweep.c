@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dataset/folder.h"
@@ -57,6 +59,20 @@ static int sweep_records(struct sweep *s, struct exp_error *err)
 	return rc;
 }
 
+static int sweep_entry(struct sweep *s, const char *root, const char *name, struct exp_error *err)
+{
+	char *path = file_join(root, name);
+	struct stat st;
+	int rc = 0;
+
+	if (lstat(path, &st))
+		rc = error_set_errno(err, "stat", path);
+	else if (name[0] != '.' && S_ISDIR(st.st_mode) && !is_known(s, name))
+		rc = sweep_one(s, name, false, err);
+	mem_free(path);
+	return rc;
+}
+
 static int sweep_folders(struct sweep *s, struct exp_error *err)
 {
 	char *root = folder_root(s->data_folder);
@@ -67,8 +83,7 @@ static int sweep_folders(struct sweep *s, struct exp_error *err)
 	if (!folder && errno != ENOENT)
 		rc = error_set_errno(err, "open", root);
 	while (folder && !rc && (entry = readdir(folder)))
-		if (entry->d_name[0] != '.' && entry->d_type == DT_DIR && !is_known(s, entry->d_name))
-			rc = sweep_one(s, entry->d_name, false, err);
+		rc = sweep_entry(s, root, entry->d_name, err);
 	if (folder)
 		closedir(folder);
 	mem_free(root);

@@ -27,7 +27,7 @@
 
 struct sessions;
 
-/* Read-only for everybody but this folder. */
+/* A set of weights that is served, or may be. Read-only for everybody but this folder. */
 struct snapshot {
 	char model[DB_NAME];
 	int64_t version;         /* 0 until it is published */
@@ -37,9 +37,9 @@ struct snapshot {
 	_Atomic int64_t last_served_ms; /* wall clock of the last prediction; 0: never served */
 	/* private */
 	struct sessions *sessions;
-	size_t readers;        /* guarded by LOCK_MODELS */
-	bool draining;         /* guarded by LOCK_MODELS */
-	struct snapshot *next; /* guarded by LOCK_MODELS */
+	size_t readers; /* these are guarded by LOCK_MODELS */
+	bool draining, gone;
+	struct snapshot *next;
 };
 
 struct snapshot_spec {
@@ -59,10 +59,11 @@ void snapshot_free(struct snapshot *s);
 
 struct models;
 
-void models_new(const char *data_folder, struct models **out);
+struct models *models_new(const char *data_folder);
 
-/* Loads the live version of every model that storage has (stage.h: model_open). A version whose file is missing or
- * altered is EXP_ECORRUPT, naming model and version: the daemon must not serve what it cannot vouch for. */
+/* Loads the live version of every model that storage has (model_open in stage.h). EXP_ECORRUPT: a file is missing or
+ * altered; it is logged with model and version, the other models are loaded all the same, and the daemon decides
+ * whether to start. */
 EXP_NODISCARD int models_load(struct models *m, struct store *store, struct exp_error *err);
 
 /* All readers must have given back. Zeroes and frees everything. NULL is fine. */
