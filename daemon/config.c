@@ -251,8 +251,9 @@ void config_help(struct buf *out)
 		buf_format(out, "  %-32s %s (%s)\n", left, s->help, *s->initial ? s->initial : "none");
 		mem_free(left);
 	}
-	buf_add_text(out, "\nSIGTERM or SIGINT stops: no job is lost, a running one is taken up at the next start.\n"
-			  "Example: expunged --data ./data --init && expunged --data ./data --import-root ./examples\n");
+	buf_add_text(out,
+		     "\nSIGTERM or SIGINT stops: no job is lost, a running one is taken up at the next start.\n"
+		     "Example: expunged --data ./data --init && expunged --data ./data --import-root ./examples\n");
 }
 
 void config_fini(struct config *c)

@@ -14,9 +14,9 @@
 #include "base/error.h"
 
 struct config {
-#define TEXT char *
-#define INT  int64_t
-#define BOOL bool
+#define TEXT                                                char *
+#define INT                                                 int64_t
+#define BOOL                                                bool
 #define X(member, kind, key, default, min, max, unit, help) kind member;
 #include "daemon/config.def"
 #undef X

@@ -1,0 +1,136 @@
+#include "workers/settle.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+/* From good to bad; the request shows the worst of its models. */
+static const enum request_verdict order[] = {
+	REQUEST_VERDICT_NONE,           REQUEST_VERDICT_BY_CONSTRUCTION, REQUEST_VERDICT_CONSISTENT,
+	REQUEST_VERDICT_NO_EVIDENCE,    REQUEST_VERDICT_UNDERPOWERED,    REQUEST_VERDICT_NOT_EXCHANGEABLE,
+	REQUEST_VERDICT_OVER_FORGOTTEN, REQUEST_VERDICT_RESIDUAL,        REQUEST_VERDICT_UTILITY,
+};
+
+static size_t badness(enum request_verdict verdict)
+{
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (order[i] == verdict)
+			return i;
+	return 0;
+}
+
+enum request_verdict settle_verdict(const char *name)
+{
+	enum request_verdict verdict = REQUEST_VERDICT_NONE;
+
+	exp_require(request_verdict_parse(name, &verdict) == 0);
+	return verdict;
+}
+
+/* Mitigated as long as one model only is; unset as long as one has nothing yet. */
+static enum request_outcome join_outcomes(const struct request_model_list *models)
+{
+	bool mitigated = false, erased = false;
+
+	for (size_t i = 0; i < models->count; i++) {
+		switch (models->items[i].outcome) {
+		case REQUEST_OUTCOME_MITIGATED:
+			mitigated = true;
+			break;
+		case REQUEST_OUTCOME_ERASED:
+			erased = true;
+			break;
+		case REQUEST_OUTCOME_ALREADY_ERASED:
+			break;
+		default:
+			return REQUEST_OUTCOME_UNSET;
+		}
+	}
+	if (mitigated)
+		return REQUEST_OUTCOME_MITIGATED;
+	return erased ? REQUEST_OUTCOME_ERASED : REQUEST_OUTCOME_ALREADY_ERASED;
+}
+
+int settle_request(struct txn *txn, const char *request, struct exp_error *err)
+{
+	struct request_model_list models = { 0 };
+	struct stored_request now;
+	struct request_update update;
+	int rc = requests_get(txn_db(txn), request, &now, err);
+
+	if (!rc)
+		rc = requests_models(txn_db(txn), request, &models, err);
+	if (rc)
+		return rc;
+	update = (struct request_update){ REQUEST_RUNNING, now.outcome, REQUEST_VERDICT_NONE, NULL };
+	for (size_t i = 0; i < models.count; i++)
+		if (badness(models.items[i].verdict) > badness(update.verdict))
+			update.verdict = models.items[i].verdict;
+	/* Exact and finished work is announced by the last step only, when the rows are gone too. */
+	if (join_outcomes(&models) == REQUEST_OUTCOME_MITIGATED)
+		update.outcome = REQUEST_OUTCOME_MITIGATED;
+	request_model_list_fini(&models);
+	return requests_update(txn, request, &update, err);
+}
+
+int settle_model(struct txn *txn, const struct run *r, const struct settle_model *m, struct exp_error *err)
+{
+	struct request_model model = { .status = m->status, .outcome = m->outcome, .verdict = m->verdict };
+	json_t *data =
+	    json_pack("{s:s, s:s, s:s, s:s?}", "model", r->job.model, "status", request_status_name(m->status),
+		      "verdict", request_verdict_name(m->verdict), "outcome", request_outcome_name(m->outcome));
+	int rc;
+
+	memcpy(model.model, r->job.model, sizeof(model.model));
+	model.evidence = (char *)m->evidence;
+	rc = requests_set_model(txn, m->request, &model, err);
+	if (!rc)
+		rc = settle_request(txn, m->request, err);
+	if (!rc)
+		rc = run_event(txn, r, m->request, "request_model", data, err);
+	json_decref(data);
+	return rc;
+}
+
+static int end_request(struct txn *txn, const struct run *r, const char *id, enum request_status status,
+		       const char *reason, struct exp_error *err)
+{
+	struct stored_request now;
+	struct request_update update;
+	int rc = requests_get(txn_db(txn), id, &now, err);
+
+	if (rc || request_status_is_closed(now.status))
+		return rc;
+	update = (struct request_update){ status, now.outcome, now.verdict, reason };
+	if (!request_status_may_move(now.status, status))
+		return 0;
+	rc = requests_update(txn, id, &update, err);
+	return rc ? rc : run_event(txn, r, id, "request_ended", NULL, err);
+}
+
+int settle_requests(struct txn *txn, const struct run *r, enum request_status status, const char *reason,
+		    struct exp_error *err)
+{
+	struct id_list ids = { 0 };
+	int rc = jobs_requests(txn_db(txn), r->job.id, &ids, err);
+
+	for (size_t i = 0; !rc && i < ids.count; i++)
+		rc = end_request(txn, r, ids.items[i], status, reason, err);
+	id_list_fini(&ids);
+	return rc;
+}
+
+int settle_is_over(struct db *db, const char *request, bool *over, struct exp_error *err)
+{
+	struct request_model_list models = { 0 };
+	int rc = requests_models(db, request, &models, err);
+
+	if (rc)
+		return rc;
+	*over = true;
+	for (size_t i = 0; i < models.count; i++)
+		*over = *over && models.items[i].status == REQUEST_COMPLETED;
+	request_model_list_fini(&models);
+	return 0;
+}
