@@ -73,6 +73,10 @@ int base64_decode(const char *text, size_t length, void *bytes, size_t *size)
 	const char *end = NULL;
 	size_t got = 0;
 
+	/* libsodium 1.0.18 compares characters in a way that takes '+' | 0x80 for '+'. */
+	for (size_t i = 0; i < length; i++)
+		if (text[i] & 0x80)
+			return EXP_EPARSE;
 	if (sodium_base642bin(bytes, *size, text, length, NULL, &got, &end, sodium_base64_VARIANT_ORIGINAL))
 		return EXP_EPARSE;
 	if (end != text + length)

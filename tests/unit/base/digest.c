@@ -50,6 +50,8 @@ Test(digest, hex_and_base64_round_trip_and_refuse)
 	size = sizeof(bytes);
 	cr_assert_eq(base64_decode("Zm9vYg=", 7, bytes, &size), EXP_EPARSE);
 	cr_assert_eq(base64_decode("Zm9v Yg==", 9, bytes, &size), EXP_EPARSE);
+	cr_assert_eq(base64_decode("Zm9\xab", 4, bytes, &size), EXP_EPARSE);
+	cr_assert_eq(base64_decode("Zm9\xaf", 4, bytes, &size), EXP_EPARSE);
 	cr_assert_eq(hex_decode("00ff", bytes, 2), 0);
 	cr_assert_eq(bytes[1], 0xff);
 	cr_assert_eq(hex_decode("00f", bytes, 2), EXP_EPARSE);
