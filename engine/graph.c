@@ -1,0 +1,173 @@
+#include "engine/graph.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/graph_internal.h"
+#include "engine/params.h"
+
+/* protobuf's own bound: lengths are 32-bit. */
+#define MAX_FILE ((size_t)1 << 31)
+
+static void graph_free(struct graph *g)
+{
+	arena_fini(&g->arena);
+	wire_fini(&g->wire);
+	mem_free(g->bytes);
+	mem_free(g);
+}
+
+static int copy_bytes(struct graph *g, const void *bytes, size_t size, struct exp_error *err)
+{
+	if (size == 0)
+		return error_set(err, EXP_EPARSE, "the ONNX file is empty");
+	if (size >= MAX_FILE)
+		return error_set(err, EXP_ELIMIT, "the ONNX file is larger than %zu bytes", MAX_FILE);
+	g->bytes = mem_try_alloc(size, 1);
+	if (!g->bytes)
+		return error_set(err, EXP_EMEMORY, "not enough memory to load the model");
+	memcpy(g->bytes, bytes, size);
+	g->size = size;
+	return 0;
+}
+
+int graph_load(const void *bytes, size_t size, struct graph **out, struct exp_error *err)
+{
+	struct graph *g = mem_try_alloc(1, sizeof(*g));
+	int rc;
+
+	if (!g)
+		return error_set(err, EXP_EMEMORY, "not enough memory to load the model");
+	atomic_init(&g->refs, 1);
+	rc = copy_bytes(g, bytes, size, err);
+	if (rc == 0)
+		rc = onnx_load(g, err);
+	if (rc == 0)
+		rc = graph_build(g, err);
+	if (rc) {
+		graph_free(g);
+		return rc;
+	}
+	*out = g;
+	return 0;
+}
+
+int graph_load_file(const char *path, size_t limit, struct graph **out, struct exp_error *err)
+{
+	struct buf b = { 0 };
+	int rc = file_read(path, limit, &b, err);
+
+	if (rc == 0) {
+		rc = graph_load(b.data, b.size, out, err);
+		if (rc)
+			error_wrap(err, rc, "%s", path);
+	}
+	buf_fini(&b);
+	return rc;
+}
+
+struct graph *graph_ref(struct graph *g)
+{
+	atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+	return g;
+}
+
+void graph_unref(struct graph *g)
+{
+	if (g && atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) == 1)
+		graph_free(g);
+}
+
+void graph_read_floats(const struct graph *g, const struct graph_value *v, float *out)
+{
+	for (size_t i = 0; i < v->spans; i++) {
+		const struct wire_span *span = &g->wire.spans[v->first_span + i];
+
+		memcpy(out, g->bytes + span->offset, span->floats * sizeof(*out));
+		out += span->floats;
+	}
+}
+
+int graph_initial_params(const struct graph *g, struct params **out)
+{
+	struct params *p;
+	/* A block references its graph, whose count is all that changes. */
+	int rc = params_new((struct graph *)(uintptr_t)g, &p);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < g->parameter_count; i++)
+		graph_read_floats(g, &g->values[g->parameter_values[i]], p->values + g->parameters[i].offset);
+	*out = p;
+	return 0;
+}
+
+size_t graph_parameter_count(const struct graph *g)
+{
+	return g->parameter_count;
+}
+
+const struct graph_parameter *graph_parameter(const struct graph *g, size_t i)
+{
+	return i < g->parameter_count ? &g->parameters[i] : NULL;
+}
+
+size_t graph_parameter_floats(const struct graph *g)
+{
+	return g->parameter_floats;
+}
+
+const char *graph_input_name(const struct graph *g)
+{
+	return g->values[g->input].v.name;
+}
+
+const size_t *graph_input_dims(const struct graph *g, size_t *rank)
+{
+	const struct shape *s = &g->values[g->input].v.shape;
+
+	*rank = s->rank - 1;
+	return s->dims + 1;
+}
+
+size_t graph_input_floats(const struct graph *g)
+{
+	return shape_count(&g->values[g->input].v.shape);
+}
+
+const char *graph_output_name(const struct graph *g)
+{
+	return g->values[g->output].v.name;
+}
+
+size_t graph_classes(const struct graph *g)
+{
+	return g->classes;
+}
+
+enum graph_output graph_output_kind(const struct graph *g)
+{
+	return g->output_kind;
+}
+
+int graph_save(const struct graph *g, const struct params *params, struct buf *out, struct exp_error *err)
+{
+	size_t start = out->size;
+
+	if (params->graph != g)
+		return error_set(err, EXP_EINVAL, "the parameters belong to another graph");
+	buf_add(out, g->bytes, g->size);
+	for (size_t i = 0; i < g->parameter_count; i++) {
+		const struct graph_value *v = &g->values[g->parameter_values[i]];
+		const float *from = params->values + g->parameters[i].offset;
+
+		for (size_t k = 0; k < v->spans; k++) {
+			const struct wire_span *span = &g->wire.spans[v->first_span + k];
+
+			memcpy(out->data + start + span->offset, from, span->floats * sizeof(*from));
+			from += span->floats;
+		}
+	}
+	return 0;
+}
