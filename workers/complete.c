@@ -133,8 +133,7 @@ static int erase_subject(struct txn *txn, const struct completion *c, int64_t su
 		total->heldout += counts.items[i].heldout;
 		rc = dataset_rows_erase(txn, counts.items[i].dataset, subject, &changed, err);
 		if (!rc)
-			rc =
-			    record_rows_erased(txn, c->run, counts.items[i].dataset, c->request, &counts.items[i], err);
+			rc = record_rows_erased(txn, counts.items[i].dataset, c->request, &counts.items[i], err);
 	}
 	row_counts_list_fini(&counts);
 	return rc;
@@ -204,7 +203,7 @@ static int complete_op(struct txn *txn, void *arg, struct exp_error *err)
 	if (!rc)
 		rc = requests_update(txn, c->request, &update, err);
 	if (!rc)
-		rc = record_completed(txn, c->run, &done, err);
+		rc = record_completed(txn, &done, err);
 	if (!rc)
 		rc = tell_outside(txn, &done, err);
 	if (!rc)

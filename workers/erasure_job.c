@@ -54,7 +54,7 @@ static int start_op(struct txn *txn, void *arg, struct exp_error *err)
 	if (!rc && e->seed_is_fresh)
 		rc = record_started(txn, e->run, s, e->seed, err);
 	if (!rc && e->seed_is_fresh && e->run->job.kind == JOB_UNLEARN)
-		rc = record_resolved(txn, e->run, s, err);
+		rc = record_resolved(txn, s, err);
 	return rc;
 }
 

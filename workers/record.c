@@ -9,10 +9,9 @@
 #include "storage/leaves.h"
 
 /* Appends a leaf and drops fields. */
-static int record(struct txn *txn, const struct run *r, enum leaf_type type, json_t *fields, const char *request,
-		  struct exp_error *err)
+static int record(struct txn *txn, enum leaf_type type, json_t *fields, const char *request, struct exp_error *err)
 {
-	int rc = audit_append(r->options->audit, txn, type, fields, request, NULL, err);
+	int rc = audit_append(txn, type, fields, request, NULL, err);
 
 	json_decref(fields);
 	return rc;
@@ -50,14 +49,14 @@ int record_started(struct txn *txn, const struct run *r, const struct selection 
 	uint8_t commitment[DIGEST_SIZE];
 
 	sha256(&seed, sizeof(seed), commitment);
-	return record(txn, r, LEAF_JOB_STARTED,
+	return record(txn, LEAF_JOB_STARTED,
 		      json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "job", r->job.id, "kind", job_kind_name(r->job.kind),
 				"model", r->job.model, "requests", request_ids(s), "policy_sha256",
 				hex_json(s->policy_digest), "seed_sha256", hex_json(commitment)),
 		      NULL, err);
 }
 
-int record_resolved(struct txn *txn, const struct run *r, const struct selection *s, struct exp_error *err)
+int record_resolved(struct txn *txn, const struct selection *s, struct exp_error *err)
 {
 	int rc = 0;
 
@@ -66,7 +65,7 @@ int record_resolved(struct txn *txn, const struct run *r, const struct selection
 		json_t *rows = json_pack("{s:I, s:I}", "train", (json_int_t)g->train.source.rows, "heldout",
 					 (json_int_t)g->heldout_count);
 
-		rc = record(txn, r, LEAF_SUBJECT_RESOLVED,
+		rc = record(txn, LEAF_SUBJECT_RESOLVED,
 			    json_pack("{s:s, s:o, s:[s]}", "request", s->requests[i].request, "rows", rows, "datasets",
 				      s->model.dataset),
 			    s->requests[i].request, err);
@@ -142,13 +141,13 @@ int record_attempted(struct txn *txn, const struct run *r, const struct record_a
 
 	if (a->new_sha256)
 		json_object_set_new(leaf, "new_sha256", json_string(a->new_sha256));
-	return record(txn, r, LEAF_JOB_ATTEMPTED, leaf, NULL, err);
+	return record(txn, LEAF_JOB_ATTEMPTED, leaf, NULL, err);
 }
 
 int record_published(struct txn *txn, const struct run *r, const struct record_attempt *a, int64_t version,
 		     struct exp_error *err)
 {
-	return record(txn, r, LEAF_MODEL_PUBLISHED,
+	return record(txn, LEAF_MODEL_PUBLISHED,
 		      json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:o}", "model", r->job.model, "version",
 				(json_int_t)version, "old_sha256", a->old_sha256, "new_sha256", a->new_sha256, "job",
 				r->job.id, "method", a->attempt->method->name, "requests", request_ids(a->selection)),
@@ -164,10 +163,10 @@ int record_destroyed(struct txn *txn, const struct run *r, int64_t version, cons
 	    NULL, err);
 }
 
-int record_rows_erased(struct txn *txn, const struct run *r, const char *dataset, const char *request,
-		       const struct row_counts *rows, struct exp_error *err)
+int record_rows_erased(struct txn *txn, const char *dataset, const char *request, const struct row_counts *rows,
+		       struct exp_error *err)
 {
-	return record(txn, r, LEAF_ROWS_ERASED,
+	return record(txn, LEAF_ROWS_ERASED,
 		      json_pack("{s:s, s:[s], s:{s:I, s:I}}", "dataset", dataset, "requests", request, "rows", "train",
 				(json_int_t)rows->train, "heldout", (json_int_t)rows->heldout),
 		      request, err);
@@ -216,7 +215,7 @@ static int key_commitment(struct txn *txn, const char *request, json_t **out, st
 	return 0;
 }
 
-int record_completed(struct txn *txn, const struct run *r, const struct record_completion *c, struct exp_error *err)
+int record_completed(struct txn *txn, const struct record_completion *c, struct exp_error *err)
 {
 	json_t *subject = NULL, *key = NULL, *leaf;
 	int rc = subject_hashes(txn, c->request, &subject, err);
@@ -235,7 +234,7 @@ int record_completed(struct txn *txn, const struct run *r, const struct record_c
 		json_object_set_new(leaf, "outcome", json_string(request_outcome_name(c->outcome)));
 	if (c->reason[0])
 		json_object_set_new(leaf, "reason", json_string(c->reason));
-	return record(txn, r, LEAF_REQUEST_COMPLETED, leaf, c->request, err);
+	return record(txn, LEAF_REQUEST_COMPLETED, leaf, c->request, err);
 }
 
 static const char *fidelity_name(const struct selection *s)
@@ -258,5 +257,5 @@ int record_registered(struct txn *txn, const struct run *r, const struct selecti
 		json_object_set_new(leaf, "recipe_sha256", digest_of_json(recipe));
 		json_decref(recipe);
 	}
-	return record(txn, r, LEAF_MODEL_REGISTERED, leaf, NULL, err);
+	return record(txn, LEAF_MODEL_REGISTERED, leaf, NULL, err);
 }

@@ -14,8 +14,7 @@ EXP_NODISCARD int record_started(struct txn *txn, const struct run *r, const str
 				 struct exp_error *err);
 
 /* Whose rows were found, for each request of the job. */
-EXP_NODISCARD int record_resolved(struct txn *txn, const struct run *r, const struct selection *s,
-				  struct exp_error *err);
+EXP_NODISCARD int record_resolved(struct txn *txn, const struct selection *s, struct exp_error *err);
 
 /* One attempt, accepted or not. ordinal: of storage/attempts.h. old_sha256, new_sha256: hexadecimal; new NULL when it
  * was not accepted. */
@@ -36,7 +35,7 @@ EXP_NODISCARD int record_published(struct txn *txn, const struct run *r, const s
 EXP_NODISCARD int record_destroyed(struct txn *txn, const struct run *r, int64_t version, const char *sha256,
 				   struct exp_error *err);
 
-EXP_NODISCARD int record_rows_erased(struct txn *txn, const struct run *r, const char *dataset, const char *request,
+EXP_NODISCARD int record_rows_erased(struct txn *txn, const char *dataset, const char *request,
 				     const struct row_counts *rows, struct exp_error *err);
 
 /* The part "model" of a completion leaf for one group under an accepted attempt; new reference. */
@@ -56,8 +55,7 @@ struct record_completion {
 	int64_t train, heldout;
 };
 
-EXP_NODISCARD int record_completed(struct txn *txn, const struct run *r, const struct record_completion *c,
-				   struct exp_error *err);
+EXP_NODISCARD int record_completed(struct txn *txn, const struct record_completion *c, struct exp_error *err);
 
 /* A registered model with what calibration found. */
 EXP_NODISCARD int record_registered(struct txn *txn, const struct run *r, const struct selection *s, const char *sha256,
