@@ -157,10 +157,10 @@ int record_published(struct txn *txn, const struct run *r, const struct record_a
 int record_destroyed(struct txn *txn, const struct run *r, int64_t version, const char *sha256_hex,
 		     struct exp_error *err)
 {
-	return record(
-	    txn, r, LEAF_MODEL_DESTROYED,
-	    json_pack("{s:s, s:I, s:s}", "model", r->job.model, "version", (json_int_t)version, "sha256", sha256_hex),
-	    NULL, err);
+	return record(txn, LEAF_MODEL_DESTROYED,
+		      json_pack("{s:s, s:I, s:s}", "model", r->job.model, "version", (json_int_t)version, "sha256",
+				sha256_hex),
+		      NULL, err);
 }
 
 int record_rows_erased(struct txn *txn, const char *dataset, const char *request, const struct row_counts *rows,
