@@ -17,9 +17,9 @@
 
 struct erasure_job {
 	const struct policy *policy;
-	const struct population *population; /* train: all live training rows, those of the requests included */
-	const struct params *live, *initial; /* initial: the registered ONNX file's weights */
-	const struct recipe *recipe; /* NULL: none */
+	const struct population *population;   /* train: all live training rows, those of the requests included */
+	const struct params *live, *initial;   /* initial: the registered ONNX file's weights */
+	const struct recipe *recipe;           /* NULL: none */
 	const struct importance *importance;   /* over population.train, as kept up to date; NULL: computed here */
 	const struct scores *scores;           /* NULL: none */
 	const struct calibration *calibration; /* NULL: none, verdicts capped */

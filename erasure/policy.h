@@ -37,6 +37,7 @@ struct policy {
 	struct fidelity_limits fidelity;
 	struct utility_limits utility;
 
+	int64_t guard_rows;   /* most retained and most held-out rows that a search looks at; the verdict sees all */
 	int64_t sweep_points; /* of a closed loop's geometric grid */
 	int64_t refresh_rows; /* retained rows that refresh the importance after an approximate attempt */
 

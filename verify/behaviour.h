@@ -36,9 +36,15 @@ double predictions_accuracy(const struct predictions *p);
 double predictions_loss(const struct predictions *p);
 double predictions_churn(const struct predictions *a, const struct predictions *b); /* same rows */
 
+/* before: what the model before says of the trained rows. */
+struct behaviour behaviour_of(const struct predictions *trained, const struct predictions *before,
+			      const struct predictions *heldout);
+
 void band_add(struct band *band, const struct behaviour *b); /* start from a zeroed band */
 
 json_t *behaviour_to_json(const struct behaviour *b); /* new reference */
+EXP_NODISCARD int behaviour_from_json(const json_t *json, const char *base, struct behaviour *out,
+				      struct exp_error *err);
 json_t *band_to_json(const struct band *b);
 EXP_NODISCARD int band_from_json(const json_t *json, const char *base, struct band *out, struct exp_error *err);
 

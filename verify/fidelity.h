@@ -13,8 +13,9 @@
 #include "verify/scores.h"
 
 struct fidelity_limits {
-	double accuracy_margin, loss_margin; /* added on both sides of the band; loss in nats */
-	double heldout_z;                    /* largest |mean held-out z| */
+	double accuracy_margin; /* added on both sides of what the retrained models span */
+	double loss_ratio;      /* losses: low / ratio - 0.02 to high * ratio + 0.02 nats */
+	double heldout_z;       /* largest |mean held-out z| */
 };
 
 struct fidelity {
@@ -45,5 +46,9 @@ EXP_NODISCARD int fidelity_measure(const struct fidelity_job *job, struct sessio
 EXP_NODISCARD int fidelity_check_references(const struct scores *scores, const float *served_scores,
 					    const struct fidelity_limits *limits, struct fidelity *f,
 					    struct exp_error *err);
+
+/* Everything but heldout_z. */
+json_t *fidelity_to_json(const struct fidelity *f); /* new reference */
+EXP_NODISCARD int fidelity_from_json(const json_t *json, struct fidelity *out, struct exp_error *err);
 
 #endif

@@ -26,7 +26,8 @@ struct fold_deal {
 	uint64_t seed;
 };
 
-/* of [rows] receives 0 … folds-1. EXP_EINVAL: folds below 2 or above FOLD_MAX, fewer subjects than folds. EXP_EMEMORY. */
+/* of [rows] receives 0 … folds-1. EXP_EINVAL: folds below 2 or above FOLD_MAX, fewer subjects than folds. EXP_EMEMORY.
+ */
 EXP_NODISCARD int fold_deal(const struct fold_deal *deal, uint8_t *of, struct exp_error *err);
 
 #endif

@@ -12,13 +12,11 @@ struct interval {
 	double estimate, low, high;
 };
 
-/* The standard normal's quantile at p in (0, 1): Acklam's rational start, one Halley step on erfc; error below 1e-12.
- */
+/* The standard normal's quantile at p in (0, 1), by bisection on erfc. */
 double normal_quantile(double p);
 
-/* The regularised incomplete beta function I_x(a, b) (continued fraction, Lentz) and its inverse in x (bisection). */
-double beta_cdf(double x, double a, double b);
-double beta_quantile(double p, double a, double b);
+/* P(X >= k) for X binomial with n trials of probability p, summed term by term. */
+double binomial_tail(size_t k, size_t n, double p);
 
 /* Clopper and Pearson's exact interval for k of n at the given confidence (0.95). n = 0 gives [0, 1]. */
 struct interval interval_binomial(size_t k, size_t n, double confidence);

@@ -7,6 +7,8 @@
 #ifndef VERIFY_POPULATION_H
 #define VERIFY_POPULATION_H
 
+#include <stdbool.h>
+
 #include "engine/source.h"
 
 struct row_list {
@@ -17,8 +19,8 @@ struct row_list {
 struct population {
 	const struct source *source;    /* over the whole dataset; only rows of the lists below are read */
 	struct row_list train, heldout; /* the live ones */
-	const int32_t *train_units;     /* [train.count]: who a row belongs to, 0 … by first appearance; rows of one */
-	const int32_t *heldout_units;   /* [heldout.count] subject share a number, others have one of their own */
+	const int32_t *train_units;   /* [train.count]: who a row belongs to, 0 … by first appearance; rows of one */
+	const int32_t *heldout_units; /* [heldout.count] subject share a number, others have one of their own */
 };
 
 /* EXP_ERANGE: a row number beyond the source. EXP_EINVAL: a list is empty or not rising, a row is in both lists, units

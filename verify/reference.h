@@ -28,10 +28,16 @@ struct reference_job {
  * whose training diverged; EXP_ECONFLICT: the folder holds a table of another setup. */
 EXP_NODISCARD int reference_train(const struct reference_job *job, struct exp_error *err);
 
-/* Scores the rows of columns (indices into the table) under a model that is not a reference; other columns of out
- * [columns, STATISTICS] become NaN. As reference_train scores its own. */
-EXP_NODISCARD int reference_score(const struct scores *table, const struct population *population,
-				  const struct recipe *recipe, struct session *s, const struct params *p,
-				  struct row_list rows, struct row_list finetune_on, float *out, struct exp_error *err);
+/* What scores a model as the references were scored. */
+struct reference_scorer {
+	const struct scores *scores;
+	const struct source *source; /* the population's */
+	const struct recipe *recipe;
+};
+
+/* Scores those rows that the table knows: out [columns, STATISTICS], NaN elsewhere. As score_rows otherwise. */
+EXP_NODISCARD int reference_score(struct session *s, const struct reference_scorer *how,
+				  const struct scored_model *model, struct row_list rows, float *out,
+				  struct exp_error *err);
 
 #endif

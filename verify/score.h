@@ -2,9 +2,9 @@
  * score.h: the statistics of rows under one model.
  *
  * All models of a comparison are scored by one struct scoring, so that served model, attempts and references are
- * treated alike: the same neighbours for each row, the same fine-tune. The fine-tune draws round(finetune_epochs *
- * rows) of the model's own training rows (whole epochs first, then a seeded part of one) and runs the recipe's
- * optimiser at the recipe's learning rate and batch from a fresh optimiser state.
+ * treated alike: the same neighbours for each row, the same fine-tune. The fine-tune runs the recipe's optimiser at the
+ * recipe's learning rate and batch from a fresh optimiser state on the model's own training rows: finetune_epochs of
+ * them, below 1 one pass over a seeded share of the rows, from 1 on the nearest whole number of epochs.
  */
 #ifndef VERIFY_SCORE_H
 #define VERIFY_SCORE_H
@@ -24,15 +24,25 @@ struct scoring {
 	uint64_t seed;
 };
 
+/* Rows of a session that trains by the recipe and scores: the recipe's batch, at least 128. */
+size_t score_batch(const struct recipe *r);
+
 /* The standard deviation of each input float over the rows, [row_floats]. EXP_EMEMORY, EXP_EIO. */
 EXP_NODISCARD int score_spread(const struct source *source, struct row_list rows, float *spread, struct exp_error *err);
 
+/* A model to be scored. */
+struct scored_model {
+	const struct params *params;
+	struct row_list finetune_on; /* the rows that it was trained on and that stay */
+	uint64_t finetune_seed;      /* tells models apart */
+};
+
 /*
- * Statistics of rows under p: out [rows.count, STATISTICS]. finetune_on: the rows that p was trained on and that stay;
- * finetune_seed tells models apart. Batches have session_batch(s) rows, which must be >= the recipe's batch.
- * EXP_ENONFINITE when the model gives no finite statistic (the row is not named), EXP_EMEMORY, EXP_ERANGE.
+ * Statistics of rows under a model: out [rows.count, STATISTICS]. Batches have session_batch(s) rows, which must be at
+ * least the recipe's batch. EXP_ENONFINITE when the model gives no finite statistic (the row is not named),
+ * EXP_EMEMORY, EXP_ERANGE.
  */
-EXP_NODISCARD int score_rows(struct session *s, const struct scoring *how, const struct params *p, struct row_list rows,
-			     struct row_list finetune_on, uint64_t finetune_seed, float *out, struct exp_error *err);
+EXP_NODISCARD int score_rows(struct session *s, const struct scoring *how, const struct scored_model *model,
+			     struct row_list rows, float *out, struct exp_error *err);
 
 #endif

@@ -3,9 +3,11 @@
  *
  * In a folder: "table" (rounds, folds, seed, row numbers, labels, fold of each row in each round, feature spreads) and
  * one "model-NNNN" for each finished reference (its behaviour and float32 [columns, STATISTICS]), each written by
- * rename, so that training resumes at the models whose file is missing. Reference weights are never written. A row's
- * purge overwrites its scores, label and folds in place, in every file, fsyncs and reads back. Threads: a loaded table
- * is read only. Numbers are stored in the machine's order with a mark that refuses another.
+ * rename, so that training resumes at the models whose file is missing. Reference weights are never written.
+ *
+ * A row's purge overwrites its scores, label and folds in place, in every file, fsyncs and reads back; its row number
+ * stays, so that a purge can be repeated. Files are in the machine's byte order, with a mark that refuses another's.
+ * Threads: a loaded table is read only.
  */
 #ifndef VERIFY_SCORES_H
 #define VERIFY_SCORES_H
@@ -33,6 +35,9 @@ struct scores {
 /* A new table's folder; arrays of setup are borrowed; values, behaviour and done are not used. An existing table with
  * the same setup is kept (that is a resumed run); another one is EXP_ECONFLICT. */
 EXP_NODISCARD int scores_create(const char *folder, const struct scores *setup, struct exp_error *err);
+
+/* Overwrites and removes the table and its models; a missing folder is success. */
+EXP_NODISCARD int scores_destroy(const char *folder, struct exp_error *err);
 
 /* Everything that is there. EXP_ENOTFOUND, EXP_ECORRUPT (names the file), EXP_EMEMORY. */
 EXP_NODISCARD int scores_load(const char *folder, struct scores *out, struct exp_error *err);

@@ -29,16 +29,21 @@ struct subject_limits {
 	size_t min_heldout;     /* held-out subjects below which the test is refused */
 };
 
-/* The frame of one subject's test: references' means and spreads, pseudo-subjects. Serves any number of tested models.
- */
+struct subject_rows {
+	struct row_list subject, pool;
+	size_t heldout_subjects; /* that the pool's rows belong to */
+};
+
+/* The frame of one subject's test: its references and pseudo-subjects. Serves any number of tested models. */
 struct subject_frame {
 	const struct scores *scores; /* borrowed */
 	struct subject_limits limits;
 	size_t rows;       /* of the subject that the table knows */
 	size_t sets;       /* 1 + pseudo-subjects; set 0 is the subject */
 	size_t *columns;   /* [sets, rows] */
+	size_t *out;       /* [out_models] that never saw the subject */
 	size_t out_models; /* R */
-	size_t *out;       /* [R] models that never saw the subject */
+	double *out_means; /* [out_models, sets, STATISTICS], T of each reference */
 	bool class_matched;
 	size_t disjoint; /* how many pseudo-subjects without a common row the held-out rows allow */
 	bool refused;
@@ -60,18 +65,21 @@ struct subject_controls {
 	size_t in_models, out_models;
 };
 
-/* subject: row numbers. EXP_EINVAL: the table holds none of the rows or their references differ (rows of several
- * subjects). A frame that cannot reach alpha is refused, not an error. EXP_EMEMORY. */
+/*
+ * subject: row numbers. pool: live held-out rows, of heldout_subjects subjects. A frame that cannot work is refused
+ * with its reason, which is no error: the table knows none of the rows, they share too few references (rows of several
+ * subjects), there are too few held-out subjects, or the smallest attainable p exceeds alpha. EXP_EMEMORY.
+ */
 EXP_NODISCARD int subject_frame_init(struct subject_frame *f, const struct scores *scores,
-				     const struct population *population, struct row_list subject,
-				     const struct subject_limits *limits, uint64_t seed, struct exp_error *err);
+				     const struct subject_rows *rows, const struct subject_limits *limits,
+				     uint64_t seed, struct exp_error *err);
 void subject_frame_fini(struct subject_frame *f);
 
 /* tested [columns, STATISTICS] as from reference_score, covering the subject's and the held-out rows. */
-EXP_NODISCARD int subject_test(const struct subject_frame *f, const float *tested, struct subject_result *out);
+void subject_test(const struct subject_frame *f, const float *tested, struct subject_result *out);
 
-/* Positive and negative control, from the table alone. */
-EXP_NODISCARD int subject_controls(const struct subject_frame *f, struct subject_controls *out);
+/* Positive and negative control, from the table alone; zeros where the frame is refused. */
+void subject_controls(const struct subject_frame *f, struct subject_controls *out);
 
 /* Smallest p that m pseudo-subjects can give. */
 static inline double subject_smallest_p(size_t m)

@@ -40,8 +40,7 @@ struct utility_input {
 	size_t classes;
 };
 
-EXP_NODISCARD int utility_judge(const struct utility_input *in, const struct utility_limits *limits,
-				struct utility *out);
+void utility_judge(const struct utility_input *in, const struct utility_limits *limits, struct utility *out);
 
 /* The stricter rule of a search: utility passes, and neither accuracy falls by more than guard_margin. */
 bool utility_guard(const struct utility *u, const struct utility_limits *limits);
