@@ -6,17 +6,23 @@
 /* Every operator: a row here, a file op_*.c, a test. In alphabetical order. */
 #define OPERATORS(X) \
 	X(op_add) \
+	X(op_average_pool) \
+	X(op_batch_normalization) \
 	X(op_cast) \
 	X(op_concat) \
+	X(op_conv) \
 	X(op_div) \
 	X(op_dropout) \
 	X(op_flatten) \
 	X(op_gather) \
 	X(op_gemm) \
+	X(op_global_average_pool) \
 	X(op_identity) \
 	X(op_log_softmax) \
 	X(op_mat_mul) \
+	X(op_max_pool) \
 	X(op_mul) \
+	X(op_pad) \
 	X(op_relu) \
 	X(op_reshape) \
 	X(op_shape) \
@@ -26,6 +32,7 @@
 	X(op_squeeze) \
 	X(op_sub) \
 	X(op_tanh) \
+	X(op_transpose) \
 	X(op_unsqueeze)
 
 #define DECLARE(row) extern const struct op row;

@@ -143,6 +143,7 @@ def run_node(node, a, v):
         "Unsqueeze": lambda: x.unsqueeze(int(v[1][0]) if len(v) > 1 else a["axes"][0]),
         "Squeeze": lambda: x.squeeze(int(v[1][0]) if len(v) > 1 else a["axes"][0]),
         "Concat": lambda: torch.cat(v, a["axis"]), "Cast": lambda: x, "Transpose": lambda: x.permute(a["perm"]),
+        "Pad": lambda: F.pad(x, pairs([int(p) for p in v[1]])),
         "Conv": lambda: run_conv(x, a, *v[1:]), "MaxPool": lambda: run_pool(x, a, op), "AveragePool": lambda: run_pool(x, a, op),
         "GlobalAveragePool": lambda: x.mean(dim=tuple(range(2, x.dim())), keepdim=True),
         "BatchNormalization": lambda: F.batch_norm(x, v[3], v[4], v[1], v[2], False, 0.0, a.get("epsilon", 1e-5)),
@@ -228,6 +229,7 @@ def save(name, module, shape, opset=13, folding=True, dynamic=True):
 
 def main():
     warnings.simplefilter("ignore")
+    torch.manual_seed(20)
     FOLDER.mkdir(parents=True, exist_ok=True)
     save("mlp_logits", Mlp(None), (6,))
     save("mlp_softmax", Mlp(nn.Softmax(1)), (6,), opset=11)

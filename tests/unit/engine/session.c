@@ -7,7 +7,8 @@
 #include "engine/session.h"
 #include "golden_model.h"
 
-static char models[][32] = { "mlp_logits", "mlp_softmax", "mlp_log_softmax", "views", "views_batch_one" };
+static char models[][32] = { "mlp_logits", "mlp_softmax", "mlp_log_softmax", "views", "views_unfolded", "views_batch_one",
+			     "cnn_max", "cnn_average", "cnn_average_padded", "residual", "series" };
 
 ParameterizedTestParameters(session, outputs)
 {
