@@ -122,8 +122,9 @@ static int set_enum(const struct match *m, const char *value, struct exp_error *
 			*(int *)m->target = i;
 			return 0;
 		}
-		buf_format(&allowed, "%s%s", i ? ", " : "one of ", m->row->names[i]);
 	}
+	for (int i = 0; m->row->names[i]; i++)
+		buf_format(&allowed, "%s%s", i ? ", " : "one of ", m->row->names[i]);
 	rc = bad_value(m->row, value, allowed.data, err);
 	buf_fini(&allowed);
 	return rc;
