@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/kernels.h"
 
 int optim_init(struct optim *o, const struct recipe *recipe, size_t count)
 {
@@ -20,7 +21,9 @@ int optim_init(struct optim *o, const struct recipe *recipe, size_t count)
 	return 0;
 }
 
-static void step_sgd(struct optim *o, float *restrict values, const float *restrict gradients)
+/* Sums, products, quotients and roots are rounded alike at any vector width and none are fused: the same bits
+ * everywhere. */
+KERNEL static void step_sgd(struct optim *o, float *restrict values, const float *restrict gradients)
 {
 	float rate = (float)o->recipe->learning_rate, decay = (float)o->recipe->weight_decay;
 	float momentum = (float)o->recipe->momentum, *restrict velocity = o->first;
@@ -31,7 +34,7 @@ static void step_sgd(struct optim *o, float *restrict values, const float *restr
 	}
 }
 
-static void step_adamw(struct optim *o, float *restrict values, const float *restrict gradients)
+KERNEL static void step_adamw(struct optim *o, float *restrict values, const float *restrict gradients)
 {
 	const struct recipe *r = o->recipe;
 	double correction1 = 1 - pow(r->beta1, (double)o->steps), correction2 = 1 - pow(r->beta2, (double)o->steps);
