@@ -1,5 +1,5 @@
 /*
- * dataset_rows.h: the rows of datasets and the subjects that they belong to.
+ * dataset_rows.h: the rows of datasets: whose they are, what they are for, what has become of them.
  *
  * A row is known by its index in the dataset's .npy files. Its sample id is kept as an HMAC only; its subject as an
  * internal number that stands for a lookup hash (base/identity.h) and never leaves expunge.
@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "storage/db.h"
+#include "storage/subjects.h"
 
 enum row_split {
 #define X(symbol, name) symbol,
@@ -59,17 +60,6 @@ struct row_map {
 EXP_NODISCARD int dataset_rows_map(struct db *db, const char *dataset, struct row_map *out,
 				   struct exp_error *err); /* EXP_ENOTFOUND */
 void row_map_fini(struct row_map *map);
-
-/* The number of a lookup hash. EXP_ENOTFOUND: nobody with this identity is or was in any dataset or request. */
-EXP_NODISCARD int subjects_find(struct db *db, const uint8_t lookup[DB_HASH], int64_t *subject, struct exp_error *err);
-
-/* As subjects_find, and creates it: for a request whose subject has no rows. */
-EXP_NODISCARD int subjects_ensure(struct txn *txn, const uint8_t lookup[DB_HASH], int64_t *subject,
-				  struct exp_error *err);
-
-/* Forgets the lookup hash. EXP_ECONFLICT: a row or a request still refers to the subject. A missing subject is success.
- */
-EXP_NODISCARD int subjects_delete(struct txn *txn, int64_t subject, struct exp_error *err);
 
 struct row_ref {
 	char dataset[DB_NAME];

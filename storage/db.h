@@ -6,15 +6,17 @@
  * Functions that change something take a struct txn instead and can therefore only run on the writer thread.
  *
  * Rules for every table:
- *   times      milliseconds since the epoch, UTC (base/clock.h); 0 means none. Storage stamps what it changes with
- * clock_now_ms. names      at most DB_NAME - 1 bytes of UTF-8; what is longer is EXP_EINVAL. ids        UUIDs in
- * canonical text (base/id.h). enums      each has a .def table that also yields the CHECK of its column; …_name never
- * returns NULL unless said. strings    char * members of a struct that was read belong to it: the matching …_fini frees
- * them. Members of a struct that is written are borrowed for the call, NULL is stored as NULL. structs    what a table
- * keeps is a struct stored_…, so that the folders above can use the plain noun for what they make of it. lists items
- * and count; count 0 means items is NULL. The matching …_list_fini frees it. JSON       canonical text made elsewhere;
- * storage never looks into it. pages      newest first by id; page_size 0 means 50, at most 500; page_token NULL or ""
- * means from the start; what comes back as next is "" at the end. A token that is not ours is EXP_EINVAL.
+ *   times    milliseconds since the epoch, UTC (base/clock.h); 0 means none; changes are stamped with clock_now_ms
+ *   names    at most DB_NAME - 1 bytes of UTF-8; what is longer is EXP_EINVAL
+ *   ids      UUIDs in canonical text (base/id.h)
+ *   enums    each has a .def table, whose names are the CHECK of its column
+ *   structs  what a table keeps is a struct stored_x: the folders above need the plain noun for what they make of it
+ *   strings  char * members of a struct that was read belong to it and its fini frees them; those of a struct that is
+ *            written are borrowed for the call, and NULL is stored as NULL
+ *   lists    items and count; items is NULL when count is 0; the list's fini frees them
+ *   JSON     canonical text made elsewhere; storage never looks into it
+ *   pages    newest first by id; page_size 0 means 50, at most 500; page_token NULL or "" starts at the newest; next
+ *            is "" at the end; a token that is not ours is EXP_EINVAL
  *
  * Errors of every function, beside those it lists: EXP_EBUSY, EXP_ENOSPACE, EXP_EIO, EXP_ECORRUPT, EXP_EMEMORY, and
  * EXP_EINTERNAL for what only a bug explains. On failure outputs are untouched.

@@ -79,6 +79,9 @@ EXP_NODISCARD int jobs_attach(struct txn *txn, const char *model, enum job_kind 
 /* Binds a request to a job. Idempotent. EXP_ECONFLICT: one of them is not there. */
 EXP_NODISCARD int jobs_bind(struct txn *txn, const char *job, const char *request, struct exp_error *err);
 
+/* Lets the job start at not_before when that is earlier than what it has. A job that is gone or earlier stays. */
+EXP_NODISCARD int jobs_hasten(struct txn *txn, const char *id, int64_t not_before, struct exp_error *err);
+
 /* Unbinds a request from a job that was never claimed (the request was cancelled); a job without requests is cancelled
  * with it. EXP_ECONFLICT: a worker has it already. EXP_ENOTFOUND: not bound. */
 EXP_NODISCARD int jobs_unbind(struct txn *txn, const char *job, const char *request, struct exp_error *err);
@@ -91,8 +94,7 @@ EXP_NODISCARD int jobs_claim(struct txn *txn, const char *worker, int64_t lease_
 			     struct exp_error *err);
 void job_lease_of(const struct stored_job *job, struct job_lease *lease);
 
-/* When the earliest job that is only waiting for its not_before, or for a lease to run out, may become claimable; 0:
- * none. */
+/* When next the clock alone makes a job claimable (its not_before, the end of a lease); 0: it will not. */
 EXP_NODISCARD int jobs_next_at(struct db *db, int64_t *at, struct exp_error *err);
 
 /* At start, when no worker of this process can live: every lease is over. *count says how many were. */

@@ -7,9 +7,10 @@
  * Both: WAL, synchronous=FULL (a signed log must not lose its last commits), secure_delete=ON, foreign_keys=ON,
  * trusted_schema=OFF, STRICT tables. Exactly one connection a file writes and checkpoints; it belongs to the writer
  * thread (writer.h), readers are query_only and never checkpoint. For this reason the WAL-reset bug of SQLite
- * before 3.51.3, which takes two checkpointing connections, cannot occur. Order between the files: a group of
- * operations commits keys.db first and expunge.db then; a key that is destroyed goes after both the commit and the
- * truncation of expunge.db's log. What a crash leaves in between is swept by keys_sweep_orphans.
+ * before 3.51.3, which takes two checkpointing connections, cannot occur.
+ *
+ * Order between the files: a group of operations commits keys.db first and expunge.db then; a key that is destroyed
+ * goes after both the commit and the truncation of expunge.db's log. What a crash leaves is swept (keys.h).
  *
  * Ownership: store_open gives the store, store_close ends it. Nothing here is global.
  * Threads: store_open and store_close from one thread; the rest from any.
@@ -34,7 +35,8 @@ struct store_options {
 
 /*
  * Creates the folder when it is missing, takes its lock file, opens and checks both databases, applies the migrations
- * that they lack, starts the writer thread. options may be NULL. EXP_EBUSY: another process holds the folder.
+ * that they lack, starts the writer thread. options may be NULL.
+ * EXP_EBUSY: another process holds the folder.
  * EXP_ECORRUPT: quick_check fails, the file is not ours, or an applied migration differs from the program's.
  * EXP_EUNSUPPORTED: the database was written by a newer program.
  */
