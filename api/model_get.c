@@ -1,0 +1,12 @@
+#include "api/model_json.h"
+#include "api/render.h"
+
+static int build(struct call *c, struct db *db, json_t **out, struct exp_error *err)
+{
+	return model_json_render(db, call_arg(c, 0), out, err);
+}
+
+int api_model_get(struct call *c, struct exp_error *err)
+{
+	return render_reply(c, build, err);
+}
