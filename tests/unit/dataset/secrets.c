@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "dataset/rows.h"
 #include "tests/unit/dataset/fixture.h"
 
@@ -51,9 +52,9 @@ Test(secrets, nothing_that_is_freed_names_anybody)
 	read_and_look(&f, HEADER "canary1,canary,train\n", EXP_EINVAL);
 	read_and_look(&f, HEADER "canary1,id:canary,canary\n", EXP_EINVAL);
 	read_and_look(&f, HEADER "canary1,id:canary,train\n", EXP_ESHAPE);
-	seen = strdup("a canary that the look must see");
+	seen = mem_strdup("a canary that the look must see");
 	looking = true;
-	free(seen);
+	mem_free(seen);
 	looking = false;
 	cr_assert_eq(blocks_with_secrets, 1);
 	fixture_fini(&f);
