@@ -1,0 +1,331 @@
+#include "model_text.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+enum { MAX_DIMS = 16, LINE = 512, FLOAT = 1, INT64 = 7 };
+enum storage { RAW, PACKED, LOOSE };
+
+struct writer {
+	struct buf nodes, initializers, inputs;
+	char last[64];
+	int64_t opset;
+	struct rng rng;
+};
+
+/* ---- protobuf ---- */
+
+void wire_varint(struct buf *b, uint64_t value)
+{
+	uint8_t byte;
+
+	do {
+		byte = (uint8_t)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
+		buf_add(b, &byte, 1);
+		value >>= 7;
+	} while (value);
+}
+
+void wire_key(struct buf *b, unsigned field, unsigned type)
+{
+	wire_varint(b, (uint64_t)field << 3 | type);
+}
+
+void wire_bytes(struct buf *b, unsigned field, const void *bytes, size_t size)
+{
+	wire_key(b, field, 2);
+	wire_varint(b, size);
+	buf_add(b, size ? bytes : "", size);
+}
+
+static void add_text(struct buf *b, unsigned field, const char *text)
+{
+	wire_bytes(b, field, text, strlen(text));
+}
+
+static void add_int(struct buf *b, unsigned field, int64_t value)
+{
+	wire_key(b, field, 0);
+	wire_varint(b, (uint64_t)value);
+}
+
+static void add_message(struct buf *b, unsigned field, struct buf *message)
+{
+	wire_bytes(b, field, message->data, message->size);
+	buf_fini(message);
+}
+
+/* ---- tensors ---- */
+
+static void add_floats(struct buf *tensor, const float *values, size_t count, enum storage storage)
+{
+	if (storage == RAW)
+		wire_bytes(tensor, 9, values, count * sizeof(*values));
+	if (storage == PACKED)
+		wire_bytes(tensor, 4, values, count * sizeof(*values));
+	for (size_t i = 0; storage == LOOSE && i < count; i++) {
+		wire_key(tensor, 4, 5);
+		buf_add(tensor, &values[i], sizeof(values[i]));
+	}
+}
+
+static struct buf float_tensor(struct writer *w, const char *name, const int64_t *dims, size_t rank, bool positive,
+			       enum storage storage)
+{
+	struct buf tensor = { 0 };
+	size_t count = 1;
+	float *values;
+
+	for (size_t i = 0; i < rank; i++) {
+		add_int(&tensor, 1, dims[i]);
+		count *= (size_t)dims[i];
+	}
+	add_int(&tensor, 2, FLOAT);
+	values = calloc(count + 1, sizeof(*values));
+	for (size_t i = 0; i < count; i++)
+		values[i] = (float)(positive ? 0.5 + rng_uniform(&w->rng) : 2.0 * rng_uniform(&w->rng) - 1.0);
+	add_floats(&tensor, values, count, storage);
+	free(values);
+	add_text(&tensor, 8, name);
+	return tensor;
+}
+
+static struct buf int_tensor(const char *name, const int64_t *values, size_t count, bool scalar)
+{
+	struct buf tensor = { 0 };
+
+	if (!scalar)
+		add_int(&tensor, 1, (int64_t)count);
+	add_int(&tensor, 2, INT64);
+	wire_bytes(&tensor, 9, values, count * sizeof(*values));
+	add_text(&tensor, 8, name);
+	return tensor;
+}
+
+static void add_constant(struct writer *w, const char *name, const int64_t *dims, size_t rank)
+{
+	struct buf node = { 0 }, attribute = { 0 }, tensor = float_tensor(w, "", dims, rank, false, RAW);
+
+	add_text(&attribute, 1, "value");
+	add_message(&attribute, 5, &tensor);
+	add_int(&attribute, 20, 4);
+	add_text(&node, 2, name);
+	add_text(&node, 4, "Constant");
+	add_message(&node, 5, &attribute);
+	add_message(&w->nodes, 1, &node);
+}
+
+/* ---- the graph ---- */
+
+static void add_value_info(struct buf *to, unsigned field, const char *name, const int64_t *dims, size_t rank, int64_t batch)
+{
+	struct buf info = { 0 }, type = { 0 }, tensor = { 0 }, shape = { 0 };
+
+	for (size_t i = 0; i <= rank; i++) {
+		struct buf dim = { 0 };
+
+		if (i > 0 || batch)
+			add_int(&dim, 1, i > 0 ? dims[i - 1] : batch);
+		else
+			add_text(&dim, 2, "n");
+		add_message(&shape, 1, &dim);
+	}
+	add_int(&tensor, 1, FLOAT);
+	add_message(&tensor, 2, &shape);
+	add_message(&type, 1, &tensor);
+	add_text(&info, 1, name);
+	add_message(&info, 2, &type);
+	add_message(to, field, &info);
+}
+
+/* name=value: an integer, a number with a point, [integers] or a word. */
+static void add_attribute(struct buf *node, char *text)
+{
+	struct buf attribute = { 0 };
+	char *value = strchr(text, '=');
+	char *end;
+
+	cr_assert_not_null(value, "attribute %s", text);
+	*value++ = '\0';
+	add_text(&attribute, 1, text);
+	if (*value == '[') {
+		for (char *at = value + 1; *at && *at != ']'; at = *end == ',' ? end + 1 : end)
+			add_int(&attribute, 8, strtoll(at, &end, 10));
+		add_int(&attribute, 20, 7);
+	} else if (strpbrk(value, "0123456789") && strchr(value, '.')) {
+		float f = strtof(value, NULL);
+
+		wire_key(&attribute, 2, 5);
+		buf_add(&attribute, &f, sizeof(f));
+		add_int(&attribute, 20, 1);
+	} else if (strchr("-0123456789", *value)) {
+		add_int(&attribute, 3, strtoll(value, NULL, 10));
+		add_int(&attribute, 20, 2);
+	} else {
+		add_text(&attribute, 4, value);
+		add_int(&attribute, 20, 3);
+	}
+	add_message(node, 5, &attribute);
+}
+
+static void add_node(struct writer *w, const char *op, char *rest)
+{
+	struct buf node = { 0 };
+	char *save = NULL, *inputs = strtok_r(rest, " ", &save), *arrow = strtok_r(NULL, " ", &save);
+	char *output = strtok_r(NULL, " ", &save), *attribute, *comma = NULL;
+
+	cr_assert(arrow && output && strcmp(arrow, "->") == 0, "node %s", op);
+	for (char *name = strtok_r(inputs, ",", &comma); name; name = strtok_r(NULL, ",", &comma))
+		add_text(&node, 1, strcmp(name, "_") == 0 ? "" : name);
+	add_text(&node, 2, output);
+	add_text(&node, 3, output);
+	add_text(&node, 4, op);
+	while ((attribute = strtok_r(NULL, " ", &save)))
+		add_attribute(&node, attribute);
+	add_message(&w->nodes, 1, &node);
+	snprintf(w->last, sizeof(w->last), "%s", output);
+}
+
+/* "NAME numbers": returns the name; a number with '=' in front goes to *batch. */
+static char *read_numbers(char *rest, int64_t values[MAX_DIMS], size_t *count, int64_t *batch)
+{
+	char *save = NULL, *name = strtok_r(rest, " ", &save);
+
+	*count = 0;
+	for (char *word = strtok_r(NULL, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		if (*word == '=')
+			*batch = strtoll(word + 1, NULL, 10);
+		else
+			values[(*count)++] = strtoll(word, NULL, 10);
+	}
+	return name;
+}
+
+static void add_number(struct writer *w, char *rest)
+{
+	struct buf tensor = { 0 };
+	char *value = strchr(rest, ' ');
+	float f = strtof(value, NULL);
+
+	*value = '\0';
+	add_int(&tensor, 2, FLOAT);
+	wire_bytes(&tensor, 9, &f, sizeof(f));
+	add_text(&tensor, 8, rest);
+	add_message(&w->initializers, 5, &tensor);
+}
+
+static void add_initializer(struct writer *w, const char *kind, char *rest)
+{
+	int64_t values[MAX_DIMS], batch = 0;
+	size_t count;
+	char *name = read_numbers(rest, values, &count, &batch);
+	struct buf tensor;
+
+	if (strncmp(kind, "int", 3) == 0)
+		tensor = int_tensor(name, values, count, strcmp(kind, "int") == 0);
+	else
+		tensor = float_tensor(w, name, values, count, strcmp(kind, "positive") == 0,
+				      strcmp(kind, "packed") == 0  ? PACKED
+				      : strcmp(kind, "loose") == 0 ? LOOSE
+								   : RAW);
+	add_message(&w->initializers, 5, &tensor);
+}
+
+static bool is_initializer_kind(const char *kind)
+{
+	static const char *const kinds[] = { "param", "positive", "packed", "loose", "ints", "int" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	return false;
+}
+
+static void read_line(struct writer *w, char *line)
+{
+	int64_t dims[MAX_DIMS], batch = 0;
+	size_t rank;
+	char *rest = strchr(line, ' '), *name;
+
+	cr_assert_not_null(rest, "line %s", line);
+	*rest++ = '\0';
+	if (strcmp(line, "opset") == 0) {
+		w->opset = strtoll(rest, NULL, 10);
+	} else if (strcmp(line, "input") == 0) {
+		name = read_numbers(rest, dims, &rank, &batch);
+		add_value_info(&w->inputs, 11, name, dims, rank, batch);
+		snprintf(w->last, sizeof(w->last), "%s", name);
+	} else if (strcmp(line, "number") == 0) {
+		add_number(w, rest);
+	} else if (strcmp(line, "constant") == 0) {
+		name = read_numbers(rest, dims, &rank, &batch);
+		add_constant(w, name, dims, rank);
+	} else if (is_initializer_kind(line)) {
+		add_initializer(w, line, rest);
+	} else {
+		add_node(w, line, rest);
+	}
+}
+
+static void add_graph(struct writer *w, struct buf *out)
+{
+	struct buf graph = { 0 };
+
+	buf_add(&graph, w->nodes.data ? w->nodes.data : "", w->nodes.size);
+	add_text(&graph, 2, "test");
+	buf_add(&graph, w->initializers.data ? w->initializers.data : "", w->initializers.size);
+	buf_add(&graph, w->inputs.data ? w->inputs.data : "", w->inputs.size);
+	add_value_info(&graph, 12, w->last, NULL, 0, 0);
+	add_message(out, 7, &graph);
+}
+
+void model_text_write(const char *text, struct buf *out)
+{
+	struct writer w = { .opset = 13 };
+	struct buf opset = { 0 };
+	char *copy = strdup(text), *save = NULL;
+
+	rng_init(&w.rng, 7, "model_text");
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		read_line(&w, line);
+	add_int(out, 1, 7);
+	add_text(out, 2, "expunge tests");
+	add_graph(&w, out);
+	add_text(&opset, 1, "");
+	add_int(&opset, 2, w.opset);
+	add_message(out, 8, &opset);
+	buf_fini(&w.nodes);
+	buf_fini(&w.initializers);
+	buf_fini(&w.inputs);
+	free(copy);
+}
+
+struct graph *model_text_load(const char *text)
+{
+	struct exp_error err = { 0 };
+	struct graph *g = NULL;
+	struct buf file = { 0 };
+
+	model_text_write(text, &file);
+	cr_assert_eq(graph_load(file.data, file.size, &g, &err), 0, "%s\n%s", err.message, text);
+	buf_fini(&file);
+	return g;
+}
+
+void model_text_refused(const char *text, int code, const char *const *words)
+{
+	struct exp_error err = { 0 };
+	struct graph *g = NULL;
+	struct buf file = { 0 };
+
+	model_text_write(text, &file);
+	cr_assert_eq(graph_load(file.data, file.size, &g, &err), code, "%s: \"%s\" (%d)", text, err.message, err.code);
+	cr_assert_null(g);
+	for (; *words; words++)
+		cr_assert_not_null(strstr(err.message, *words), "\"%s\" lacks \"%s\"", err.message, *words);
+	buf_fini(&file);
+}
