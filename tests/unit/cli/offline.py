@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-MODELS = ("mlp",)
+MODELS = ("mlp", "cnn")
 EXPUNGE, GOLDEN = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 
 
