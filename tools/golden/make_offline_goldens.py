@@ -11,6 +11,7 @@ import struct
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import torch
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "offline"
@@ -84,6 +85,23 @@ def write_unsupported():
     onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), str(FOLDER / "unsupported.onnx"))
 
 
+def write_norm():
+    """A dense layer, a batch norm and a learned factor: one parameter of every role that starting weights know."""
+    def tensor(name, *shape):
+        return onnx.numpy_helper.from_array(np.full(shape, 0.25, dtype="<f4"), name)
+
+    nodes = [
+        onnx.helper.make_node("Gemm", ["x", "weight", "bias"], ["a"], transB=1),
+        onnx.helper.make_node("BatchNormalization", ["a", "scale", "shift", "mean", "variance"], ["b"]),
+        onnx.helper.make_node("Mul", ["b", "factor"], ["y"]),
+    ]
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", 4])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 3])
+    weights = [tensor("weight", 3, 4), *(tensor(name, 3) for name in ("bias", "scale", "shift", "mean", "variance", "factor"))]
+    graph = onnx.helper.make_graph(nodes, "g", [x], [y], initializer=weights)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)]), str(FOLDER / "norm.onnx"))
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(3)
@@ -96,6 +114,7 @@ def main():
     np.save(FOLDER / "mlp_labels_high.npy", np.where(np.arange(37) == 9, 3, 0).astype("<i8"))
     np.save(FOLDER / "mlp_labels_short.npy", np.zeros(36, dtype="<i8"))
     write_unsupported()
+    write_norm()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The offline commands against PyTorch's numbers and against broken inputs: offline.py EXPUNGE GOLDENS.
+"""The offline commands against PyTorch's numbers and against broken inputs: offline.py EXPUNGE GOLDENS EXAMPLES.
 
 The goldens come from tools/golden/make_offline_goldens.py. Nothing but Python's own library is needed here.
 """
 import ast
+import csv
 import json
 import pathlib
 import struct
@@ -13,7 +14,7 @@ import tempfile
 import unittest
 
 MODELS = ("mlp", "cnn")
-EXPUNGE, GOLDEN = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+EXPUNGE, GOLDEN, EXAMPLES = map(pathlib.Path, sys.argv[1:4])
 
 
 def run(*arguments):
@@ -270,6 +271,34 @@ class Forgetting(Offline):
         done = self.forget("--method", "ssd", "--alpha", 1)
         self.assertEqual(done.returncode, 3)
         self.assertIn("negative", done.stderr)
+
+
+class Examples(Offline):
+    """What PyTorch printed when export_model.py made the committed models, and the promises of rows.csv."""
+
+    PRINTED = {"cps-wages-1985": (0.9000, 0.4851), "digits": (0.9979, 0.9798)}
+
+    def test_models_score_as_in_pytorch(self):
+        for name, (train, held_out) in self.PRINTED.items():
+            folder = EXAMPLES / name
+            splits = [row["split"] for row in self.rows(folder)]
+            done = run("onnx", "score", folder / "model.onnx", "--inputs", folder / "inputs.npy", "--labels",
+                       folder / "labels.npy", "--json")
+            shown = json.loads(done.stdout)
+            self.assertEqual(shown["rows"], len(splits))
+            expected = (train * splits.count("train") + held_out * splits.count("heldout")) / len(splits)
+            self.assertAlmostEqual(shown["accuracy"], expected, places=3)
+
+    def rows(self, folder):
+        with open(folder / "rows.csv", newline="") as f:
+            return list(csv.DictReader(f))
+
+    def test_nobody_stands_on_both_sides(self):
+        for name in self.PRINTED:
+            sides = {side: {row["subject"] for row in self.rows(EXAMPLES / name) if row["split"] == side}
+                     for side in ("train", "heldout")}
+            self.assertGreaterEqual(len(sides["heldout"]), 130)
+            self.assertFalse(sides["train"] & sides["heldout"])
 
 
 class Refusals(Offline):

@@ -135,6 +135,53 @@ Test(train, fresh_weights_fill_their_interval_evenly)
 	mlp_close(&m);
 }
 
+static const float *values_of(const struct params *p, const char *name, size_t *count)
+{
+	for (size_t i = 0; i < graph_parameter_count(p->graph); i++) {
+		const struct graph_parameter *g = graph_parameter(p->graph, i);
+
+		if (strcmp(g->name, name))
+			continue;
+		*count = g->count;
+		return p->values + g->offset;
+	}
+	cr_assert(false, "no parameter %s", name);
+	return NULL;
+}
+
+/* Every initializer of the file is 0.25; batch-norm statistics are no parameters. */
+Test(train, each_role_has_its_start)
+{
+	static const struct {
+		const char *name;
+		float low, high;
+	} cases[] = {
+		{ "weight", -0.5f, 0.5f }, { "bias", -0.5f, 0.5f },    { "scale", 1, 1 },
+		{ "shift", 0, 0 },         { "factor", 0.25f, 0.25f },
+	};
+	struct params *initial, *p;
+	struct graph *g;
+
+	cr_assert_eq(crypto_init(), 0);
+	cr_assert_eq(graph_load_file(GOLDEN "/offline/norm.onnx", 1 << 20, &g, NULL), 0);
+	cr_assert_eq(graph_parameter_count(g), 5);
+	cr_assert_eq(graph_initial_params(g, &initial), 0);
+	cr_assert_eq(params_clone(initial, &p), 0);
+	cr_assert_eq(train_initialize(&adamw, 1, initial, p, NULL), 0);
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		size_t count = 0;
+		const float *values = values_of(p, cases[c].name, &count);
+
+		for (size_t i = 0; i < count; i++)
+			cr_assert(values[i] >= cases[c].low && values[i] <= cases[c].high &&
+				      (c > 1 || values[i] != 0.25f),
+				  "%s", cases[c].name);
+	}
+	params_free(initial);
+	params_free(p);
+	graph_unref(g);
+}
+
 Test(train, the_file_may_be_the_start)
 {
 	struct recipe from_file = adamw;
