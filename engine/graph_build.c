@@ -40,18 +40,26 @@ static void mark_live(struct graph *g)
 
 /* ---- what a node may be ---- */
 
+/* list: words separated by single blanks, or NULL. */
+static bool is_listed(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	while (list && *list) {
+		size_t size = strcspn(list, " ");
+
+		if (size == length && memcmp(list, word, size) == 0)
+			return true;
+		list += size + (list[size] == ' ');
+	}
+	return false;
+}
+
 static int check_attributes(const struct graph_node *n, struct exp_error *err)
 {
-	for (size_t i = 0; i < n->attribute_count; i++) {
-		const char *name = n->attributes[i].name, *list = n->op->attributes ? n->op->attributes : "";
-		size_t length = strlen(name);
-		const char *hit = strstr(list, name);
-
-		while (hit && !((hit == list || hit[-1] == ' ') && (hit[length] == ' ' || hit[length] == '\0')))
-			hit = strstr(hit + 1, name);
-		if (!hit || length == 0)
-			return error_set(err, EXP_EUNSUPPORTED, "the attribute \"%.64s\" is not supported", name);
-	}
+	for (size_t i = 0; i < n->attribute_count; i++)
+		if (!is_listed(n->op->attributes, n->attributes[i].name))
+			return error_set(err, EXP_EUNSUPPORTED, "the attribute \"%.64s\" is not supported", n->attributes[i].name);
 	return 0;
 }
 

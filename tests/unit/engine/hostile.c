@@ -183,6 +183,8 @@ Test(hostile, operators_and_attributes)
 {
 	model_text_refused("input x 3\nFrobnicate x -> y", EXP_EUNSUPPORTED, WORDS("Frobnicate", "\"y\"", "node 0"));
 	model_text_refused("input x 3\nparam w 3 4\nGemm x,w -> y gamma=2", EXP_EUNSUPPORTED, WORDS("Gemm", "gamma"));
+	model_text_refused("input x 3\nparam w 3 4\nGemm x,w -> y =2", EXP_EUNSUPPORTED, WORDS("attribute \"\""));
+	model_text_refused("input x 3\nparam w 3 4\nGemm x,w -> y alp=2", EXP_EUNSUPPORTED, WORDS("\"alp\""));
 	model_text_refused("input x 3\nparam w 3 4\nGemm x,w -> y alpha=2", EXP_EPARSE, WORDS("alpha", "type"));
 	model_text_refused("input x 3\nparam w 3 4\nGemm x -> y", EXP_ESHAPE, WORDS("inputs"));
 	model_text_refused("input x 3\nparam w 3 4\nGemm x,_ -> y", EXP_ESHAPE, WORDS("missing"));
