@@ -81,7 +81,7 @@ void policy_default(struct policy *p)
 		.finetune_epochs = 0.25,
 		.fidelity_models = 3,
 		.fidelity = { .accuracy_margin = 0.05, .loss_ratio = 1.5, .heldout_z = 1 },
-		.utility = { .retained_margin = 0.01,
+		.utility = { .retained_margin = 0.03,
 			     .loss_margin = 0.05,
 			     .heldout_margin = 0.01,
 			     .class_margin = 0.1,
