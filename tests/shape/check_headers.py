@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Every header compiles alone, has an include guard FOLDER_NAME_H and opens with a comment: check_headers.py ROOT BUILD CC."""
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 
-def flags(build):
-    import json
-    commands = json.loads((build / "compile_commands.json").read_text())
+def flags(root, build):
+    """The compiler's arguments for each folder, as its own sources are compiled."""
     wanted = {}
-    for entry in commands:
-        folder = Path(entry["file"]).parent.name
-        args = entry["command"].split()
-        wanted.setdefault(folder, [a for a in args if a.startswith(("-I", "-D", "-std", "-W"))])
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        source = (build / entry["file"]).resolve()
+        if source.parent.parent == root:
+            arguments = [a for a in entry["command"].split() if a.startswith(("-I", "-D", "-std", "-W"))]
+            wanted.setdefault(source.parent.name, arguments)
     return wanted
 
 
@@ -33,7 +34,7 @@ def check(root, build, compiler, header, arguments):
 def main():
     root, build, compiler = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve(), sys.argv[3]
     table = [line.split()[1] for line in (root / "tests/shape/layers.txt").read_text().splitlines() if re.match(r"\d", line)]
-    arguments = flags(build)
+    arguments = flags(root, build)
     problems = []
     for folder in table:
         for header in sorted((root / folder).glob("*.h")):
