@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -9,6 +10,18 @@
 #include "tests/unit/dataset/fixture.h"
 
 enum { ROWS = 60, FLOATS = 5 };
+
+/* Linked with --wrap=pwrite64, which pwrite is when offsets have 64 bits: a device that says it has written and has
+ * not. */
+static bool device_lies;
+
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t size, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off_t at);
+
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t size, off_t at)
+{
+	return device_lies ? (ssize_t)size : __real_pwrite64(fd, bytes, size, at);
+}
 
 static struct fixture f;
 
@@ -96,4 +109,17 @@ Test(erase, missing_files_are_an_error)
 	cr_assert_eq(erase_rows(d, (size_t[]){ 1 }, 1, &err), EXP_ENOTFOUND);
 	dataset_close(d);
 	mem_free(labels);
+}
+
+Test(erase, bytes_that_are_still_there_are_noticed)
+{
+	struct exp_error err = { 0 };
+	struct dataset *d;
+
+	cr_assert_eq(dataset_open(f.store, f.data, "people", &d, NULL), 0);
+	device_lies = true;
+	cr_assert_eq(erase_rows(d, (size_t[]){ 4 }, 1, &err), EXP_ECORRUPT);
+	device_lies = false;
+	cr_assert(strstr(err.message, "row 4 of ") == err.message, "%s", err.message);
+	dataset_close(d);
 }

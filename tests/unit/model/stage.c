@@ -12,11 +12,14 @@
 #include "model/predict.h"
 #include "tests/unit/model/fixture.h"
 
-/* Linked with --wrap=write: the n-th write finds the disk full. */
+/* Linked with --wrap: the n-th write finds the disk full; the engine saves other weights than it was given. */
 static long writes_left = -1;
+static bool saves_others;
 
 ssize_t __real_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
+int __real_graph_save(const struct graph *g, const struct params *params, struct buf *out, struct exp_error *err);
+int __wrap_graph_save(const struct graph *g, const struct params *params, struct buf *out, struct exp_error *err);
 
 ssize_t __wrap_write(int fd, const void *bytes, size_t size)
 {
@@ -25,6 +28,18 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t size)
 		return -1;
 	}
 	return __real_write(fd, bytes, size);
+}
+
+int __wrap_graph_save(const struct graph *g, const struct params *params, struct buf *out, struct exp_error *err)
+{
+	int rc;
+
+	if (saves_others)
+		params->values[0] += 1;
+	rc = __real_graph_save(g, params, out, err);
+	if (saves_others)
+		params->values[0] -= 1;
+	return rc;
 }
 
 static struct fixture f;
@@ -175,6 +190,20 @@ Test(stage, a_full_disk_leaves_no_file)
 	writes_left = 1;
 	cr_assert_eq(model_stage(&spec, &s, &err), EXP_ENOSPACE);
 	writes_left = -1;
+	cr_assert_eq(fixture_files(&f, NULL, 0), 0);
+	params_free(p);
+}
+
+Test(stage, weights_that_were_not_asked_for_are_noticed)
+{
+	struct params *p = fixture_params(&f, 3);
+	struct stage_spec spec = { .data_folder = f.root, .model = "m", .params = p };
+	struct exp_error err = { 0 };
+	struct staged s;
+
+	saves_others = true;
+	cr_assert_eq(model_stage(&spec, &s, &err), EXP_ECORRUPT);
+	saves_others = false;
 	cr_assert_eq(fixture_files(&f, NULL, 0), 0);
 	params_free(p);
 }
