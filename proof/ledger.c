@@ -13,7 +13,8 @@
 
 /* What was once said is kept as digests of its words, one after the other: facts are only ever looked up. */
 struct request_state {
-	bool closed, key_destroyed;
+	enum { OPEN, COMPLETED, STOPPED } end;
+	bool key_destroyed;
 	char *subject; /* canonical list */
 	struct buf facts;
 };
@@ -130,10 +131,22 @@ static int need_open(struct ledger *l, const char *id, struct request_state **ou
 
 	if (!r)
 		return error_set(err, EXP_EVERIFY, "request %s was never received", id);
-	if (r->closed)
+	if (r->end != OPEN)
 		return error_set(err, EXP_EVERIFY, "request %s was closed before", id);
 	*out = r;
 	return 0;
+}
+
+/* A job that was under way when a request was cancelled still lists it. */
+static int need_uncompleted(struct ledger *l, const char *id, struct request_state **out, struct exp_error *err)
+{
+	struct request_state *r = keymap_get(&l->requests, id);
+
+	if (r && r->end == STOPPED) {
+		*out = r;
+		return 0;
+	}
+	return need_open(l, id, out, err);
 }
 
 static char *subject_of(const struct leaf *leaf)
@@ -181,7 +194,7 @@ static int take_closed(struct ledger *l, const struct leaf *leaf, struct exp_err
 		rc = check_subject(r, leaf, err);
 	if (rc)
 		return rc;
-	r->closed = true;
+	r->end = STOPPED;
 	if (leaf->type == LEAF_REQUEST_REJECTED)
 		l->counts.rejected++;
 	else
@@ -202,7 +215,7 @@ static int take_key_destroyed(struct ledger *l, const struct leaf *leaf, struct 
 	const char *id = leaf_text(leaf, "request");
 	struct request_state *r = keymap_get(&l->requests, id);
 
-	if (!r || !r->closed)
+	if (!r || r->end == OPEN)
 		return error_set(err, EXP_EVERIFY, "the key of request %s is destroyed before the request is closed",
 				 id);
 	if (r->key_destroyed)
@@ -239,7 +252,7 @@ static int for_requests(struct ledger *l, const struct leaf *leaf,
 
 	json_array_foreach(json_object_get(leaf->body, "requests"), i, id) {
 		struct request_state *r;
-		int rc = need_open(l, json_string_value(id), &r, err);
+		int rc = need_uncompleted(l, json_string_value(id), &r, err);
 
 		if (rc)
 			return rc;
@@ -254,10 +267,17 @@ static void note_nothing(struct request_state *r, const json_t *body)
 	(void)body;
 }
 
+static bool is_fail(const json_t *object)
+{
+	return !strncmp(text(object, "verdict"), "fail/", 5);
+}
+
+/* The verdict of an attempt is the worst among its requests: a failed one supports nobody's completion. */
 static void note_attempt(struct request_state *r, const json_t *body)
 {
-	add_fact(&r->facts, "attempted", text(body, "model"), text(body, "method"), text(body, "params_sha256"),
-		 text(body, "policy_sha256"), text(body, "verdict"), NULL);
+	if (!is_fail(body))
+		add_fact(&r->facts, "attempted", text(body, "model"), text(body, "method"), text(body, "params_sha256"),
+			 text(body, "policy_sha256"), NULL);
 }
 
 static void note_publication(struct request_state *r, const json_t *body)
@@ -378,13 +398,16 @@ static int check_model_entry(const struct request_state *r, const char *id, cons
 	struct number version = number_text(integer(entry, "version"));
 	const char *model = text(entry, "model");
 
+	if (is_fail(entry))
+		return error_set(err, EXP_EVERIFY, "request %s is completed on model %s with the verdict %s", id, model,
+				 text(entry, "verdict"));
 	if (!has_fact(&r->facts, "attempted", model, text(entry, "method"), text(entry, "params_sha256"),
-		      text(entry, "policy_sha256"), text(entry, "verdict"), NULL))
-		return error_set(err, EXP_EVERIFY,
-				 "request %s is completed by %s on model %s, but no job.attempted with that method, "
-				 "these parameters, "
-				 "policy and verdict came before",
-				 id, text(entry, "method"), model);
+		      text(entry, "policy_sha256"), NULL))
+		return error_set(
+		    err, EXP_EVERIFY,
+		    "request %s is completed by %s on model %s, but no job.attempted with that method, these "
+		    "parameters and policy that did not fail came before",
+		    id, text(entry, "method"), model);
 	if (!has_fact(&r->facts, "published", model, version.text, text(entry, "new_sha256"), NULL))
 		return error_set(
 		    err, EXP_EVERIFY,
@@ -446,9 +469,10 @@ static int take_completed(struct ledger *l, const struct leaf *leaf, struct exp_
 		rc = check_models(r, leaf, err);
 	if (rc)
 		return rc;
-	r->closed = !strcmp(leaf_text(leaf, "status"), "completed");
-	if (r->closed)
+	if (!strcmp(leaf_text(leaf, "status"), "completed")) {
+		r->end = COMPLETED;
 		l->counts.completed++;
+	}
 	return 0;
 }
 

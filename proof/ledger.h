@@ -3,9 +3,10 @@
  *
  * The ledger takes the leaves in order and holds them to these rules:
  *   - a request is received once, before anything else is said of it; its subject never changes
- *   - after it is completed, rejected or cancelled nothing is said of it, except once that its key was destroyed
- *   - completed as mitigated or erased: for each model that it names there was an attempt with this method, parameters,
- * policy and verdict, and a publication of this version and these weights, both for this request; rows that were
+ *   - after it is completed, rejected or cancelled nothing is said of it, except once that its key was destroyed; jobs
+ * that were under way may still list it when it was cancelled or rejected
+ *   - for each model that a completion names there was an attempt with this method, parameters and policy that did not
+ * fail, and a publication of this version and these weights, both for this request; mitigated or erased rows that were
  * trained on name a model
  *   - completed as erased: its rows were erased before; as not_found: there were none
  *   - a model is registered before it changes; each publication starts from the weights that are live; versions rise

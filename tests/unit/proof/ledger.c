@@ -216,25 +216,64 @@ static json_t *with_entry(const char *name, json_t *value)
 	return fields;
 }
 
-Test(ledger, another_verdict_than_the_attempts_is_refused)
+Test(ledger, a_failed_verdict_completes_nothing)
 {
-	cr_assert_eq(
-	    follow(COMPLETED, LEAF_REQUEST_COMPLETED, with_entry("verdict", json_string("pass/consistent")), NULL),
-	    EXP_EVERIFY);
+	struct exp_error err = { 0 };
+
+	cr_assert_eq(follow(COMPLETED, LEAF_REQUEST_COMPLETED, with_entry("verdict", json_string("fail/residual")),
+			    &err),
+		     EXP_EVERIFY);
+	cr_assert(strstr(err.message, "fail/residual") != NULL, "%s", err.message);
+}
+
+Test(ledger, other_parameters_than_the_attempts_are_refused)
+{
+	cr_assert_eq(follow(COMPLETED, LEAF_REQUEST_COMPLETED,
+			    with_entry("params_sha256", json_string(sample_digest("x"))), NULL),
+		     EXP_EVERIFY);
+}
+
+static json_t *attempt(const char *verdict)
+{
+	return json_pack("{s:s, s:i, s:s, s:[s], s:s, s:s, s:s, s:s, s:{}}", "job", FIRST, "attempt", 1, "model",
+			 "wages", "requests", FIRST, "method", "retrain", "params_sha256", sample_digest("params"),
+			 "policy_sha256", sample_digest("policy"), "verdict", verdict, "scores");
+}
+
+Test(ledger, a_failed_attempt_supports_no_completion)
+{
+	json_t *fields = attempt("fail/utility");
+	struct exp_error err = { 0 };
+	size_t order[NEXT];
+
+	buf_fini(&story.leaves[ATTEMPTED]);
+	memset(&story.leaves[ATTEMPTED], 0, sizeof(story.leaves[ATTEMPTED]));
+	cr_assert_eq(leaf_build(LEAF_JOB_ATTEMPTED, 0, fields, &story.leaves[ATTEMPTED], NULL), 0);
+	json_decref(fields);
+	for (size_t i = 0; i < NEXT; i++)
+		order[i] = i;
+	cr_assert_eq(run_order(order, NEXT, &err), EXP_EVERIFY);
+	cr_assert(strstr(err.message, "that did not fail") != NULL, "%s", err.message);
+}
+
+Test(ledger, a_job_under_way_may_list_a_cancelled_request)
+{
+	cr_assert_eq(follow(RESOLVED, LEAF_REQUEST_CANCELLED, json_pack("{s:s}", "request", FIRST), NULL), 0);
+	cr_assert_eq(follow(RESOLVED + 1, LEAF_JOB_ATTEMPTED, attempt("pass/consistent"), NULL), 0);
 }
 
 Test(ledger, other_weights_than_the_published_are_refused)
 {
-	cr_assert_eq(
-	    follow(COMPLETED, LEAF_REQUEST_COMPLETED, with_entry("new_sha256", json_string(sample_digest("x"))), NULL),
-	    EXP_EVERIFY);
+	cr_assert_eq(follow(COMPLETED, LEAF_REQUEST_COMPLETED,
+			    with_entry("new_sha256", json_string(sample_digest("x"))), NULL),
+		     EXP_EVERIFY);
 }
 
 Test(ledger, other_weights_than_the_replaced_are_refused)
 {
-	cr_assert_eq(
-	    follow(COMPLETED, LEAF_REQUEST_COMPLETED, with_entry("old_sha256", json_string(sample_digest("x"))), NULL),
-	    EXP_EVERIFY);
+	cr_assert_eq(follow(COMPLETED, LEAF_REQUEST_COMPLETED,
+			    with_entry("old_sha256", json_string(sample_digest("x"))), NULL),
+		     EXP_EVERIFY);
 }
 
 Test(ledger, another_subject_is_refused)
@@ -253,11 +292,11 @@ Test(ledger, a_key_is_destroyed_only_after_the_end)
 
 Test(ledger, live_weights_are_not_destroyed)
 {
-	cr_assert_eq(
-	    follow(NEXT, LEAF_MODEL_DESTROYED,
-		   json_pack("{s:s, s:i, s:s}", "model", "wages", "version", 2, "sha256", sample_digest("weights 2")),
-		   NULL),
-	    EXP_EVERIFY);
+	cr_assert_eq(follow(NEXT, LEAF_MODEL_DESTROYED,
+			    json_pack("{s:s, s:i, s:s}", "model", "wages", "version", 2, "sha256",
+				      sample_digest("weights 2")),
+			    NULL),
+		     EXP_EVERIFY);
 }
 
 Test(ledger, rejected_and_cancelled_are_ends)
