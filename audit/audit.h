@@ -31,7 +31,7 @@ struct audit;
 
 /*
  * origin names the log and its key (proof/note.h says what a name may be); it must never change. Publishes what a crash
- * has left unpublished. Reads every leaf: about a second for 300,000. EXP_ECORRUPT: the stored log is not what was
+ * has left unpublished. Reads every leaf: about a second for 250,000. EXP_ECORRUPT: the stored log is not what was
  * signed; the message says what differs and what to do. EXP_EINVAL: origin.
  */
 EXP_NODISCARD int audit_open(struct store *store, const char *data_folder, const char *origin, struct audit **out,
