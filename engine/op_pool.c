@@ -41,125 +41,182 @@ static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
 	c->include_pad = include_pad != 0;
 	c->channels = b->inputs[0]->shape.dims[1];
 	window_output(b, &c->w, c->channels);
+	b->scratch = 2 * c->w.positions;
 	b->flops_per_row = (uint64_t)c->channels * c->w.positions * c->w.taps;
 	return 0;
 }
 
-/* The taps of one output that lie inside the input, along one dimension: inputs start, start + step, … (count of them). */
-struct reach {
-	size_t start, count, step;
-	size_t padded;               /* taps inside input or padding */
+/*
+ * A plane is done a row of outputs and a tap at a time: the inner loops run over the outputs of a row, without branches. step is
+ * the distance between the inputs of neighbouring outputs, a constant where it is 1 or 2 so that these loops become vectors.
+ */
+static inline __attribute__((always_inline)) void take_max(float *restrict y, const float *restrict x, size_t step, size_t n)
+{
+	/* NaN counts as largest. */
+	for (size_t o = 0; o < n; o++) {
+		float v = x[o * step];
+
+		y[o] = (v > y[o]) | (v != v) ? v : y[o];
+	}
+}
+
+static inline __attribute__((always_inline)) void take_sum(float *restrict y, const float *restrict x, size_t step, size_t n)
+{
+	for (size_t o = 0; o < n; o++)
+		y[o] += x[o * step];
+}
+
+static inline __attribute__((always_inline)) void give(float *restrict dx, const float *restrict g, size_t step, size_t n)
+{
+	for (size_t o = 0; o < n; o++)
+		dx[o * step] += g[o];
+}
+
+/* What has been given is taken from g, so that later taps with the same value get none. */
+static inline __attribute__((always_inline)) void give_max(float *restrict dx, const float *restrict x, const float *restrict y,
+							   float *restrict g, size_t step, size_t n)
+{
+	for (size_t o = 0; o < n; o++) {
+		bool hit = x[o * step] == y[o];
+
+		dx[o * step] += hit ? g[o] : 0.0f;
+		g[o] = hit ? 0.0f : g[o];
+	}
+}
+
+#define BY_STEP(call, step) \
+	do { \
+		if ((step) == 1) \
+			call(1); \
+		else if ((step) == 2) \
+			call(2); \
+		else \
+			call(step); \
+	} while (0)
+
+/* One tap for one row of outputs. */
+struct tap {
+	int variant;
+	size_t first, count, step;         /* outputs, and the distance between their inputs */
+	size_t at;                         /* the first one's input, in the plane */
 };
 
-static struct reach reach_of(const struct window *w, size_t d, size_t out)
+KERNEL static void forward_tap(const struct tap *t, const float *x, float *y)
 {
-	size_t at = out * w->stride[d], step = w->dilation[d], skip = 0, count, end = w->in[d] + w->pad[d];
-	struct reach r = { .step = step };
-
-	/* Positions are counted from the start of the padding. */
-	if (at < w->pad[d])
-		skip = (w->pad[d] - at + step - 1) / step;
-	count = at < end ? (end - at + step - 1) / step : 0;
-	count = count < w->kernel[d] ? count : w->kernel[d];
-	r.start = at + skip * step - w->pad[d];
-	r.count = count > skip ? count - skip : 0;
-	r.padded = at < end + w->pad_end[d] ? (end + w->pad_end[d] - at + step - 1) / step : 0;
-	r.padded = r.padded < w->kernel[d] ? r.padded : w->kernel[d];
-	return r;
+#define MAX_CALL(step) take_max(y + t->first, x + t->at, step, t->count)
+#define SUM_CALL(step) take_sum(y + t->first, x + t->at, step, t->count)
+	if (t->variant == MAX)
+		BY_STEP(MAX_CALL, t->step);
+	else
+		BY_STEP(SUM_CALL, t->step);
 }
 
-/* Place of the largest input of a window; NaN counts as largest. */
-static size_t find_max(const struct window *w, const float *x, const struct reach *rows, const struct reach *columns)
+KERNEL static void backward_tap(const struct tap *t, const float *x, const float *y, float *g, float *dx)
 {
-	size_t best = rows->start * w->in[1] + columns->start;
-
-	for (size_t i = 0; i < rows->count; i++) {
-		size_t at = (rows->start + i * rows->step) * w->in[1] + columns->start;
-
-		for (size_t k = 0; k < columns->count; k++, at += columns->step)
-			if (x[at] > x[best] || isnan(x[at]))
-				best = at;
-	}
-	return best;
+#define GIVE_MAX_CALL(step) give_max(dx + t->at, x + t->at, y + t->first, g + t->first, step, t->count)
+#define GIVE_CALL(step) give(dx + t->at, g + t->first, step, t->count)
+	if (t->variant == MAX)
+		BY_STEP(GIVE_MAX_CALL, t->step);
+	else
+		BY_STEP(GIVE_CALL, t->step);
 }
 
-static float average(const struct pool *c, const float *x, const struct reach *rows, const struct reach *columns)
+/* The tap (ky, kx) for row oy of outputs; false when it meets padding only. */
+static bool find_tap(const struct window *w, size_t oy, size_t ky, size_t kx, struct tap *t)
 {
-	size_t count = c->include_pad ? rows->padded * columns->padded : rows->count * columns->count;
-	float sum = 0.0f;
+	struct window_range rows = w->ranges[0][ky], columns = w->ranges[1][kx];
 
-	for (size_t i = 0; i < rows->count; i++) {
-		const float *line = x + (rows->start + i * rows->step) * c->w.in[1] + columns->start;
-
-		for (size_t k = 0; k < columns->count; k++)
-			sum += line[k * columns->step];
-	}
-	return sum / (float)count;
+	if (oy < rows.first || oy >= rows.end || columns.first >= columns.end)
+		return false;
+	t->first = columns.first;
+	t->count = columns.end - columns.first;
+	t->step = w->stride[1];
+	t->at = window_reads(w, 0, ky, oy) * w->in[1] + window_reads(w, 1, kx, columns.first);
+	return true;
 }
 
-static void spread(const struct pool *c, float *dx, float dy, const struct reach *rows, const struct reach *columns)
+/* Taps of output o along dimension d that count in an average. */
+static size_t counted(const struct pool *c, size_t d, size_t o)
 {
-	size_t count = c->include_pad ? rows->padded * columns->padded : rows->count * columns->count;
-	float part = dy / (float)count;
+	const struct window *w = &c->w;
+	size_t at = o * w->stride[d], end = w->pad[d] + w->in[d] + w->pad_end[d], count = 0;
 
-	for (size_t i = 0; i < rows->count; i++) {
-		float *line = dx + (rows->start + i * rows->step) * c->w.in[1] + columns->start;
+	if (c->include_pad)
+		return w->kernel[d] < end - at ? w->kernel[d] : end - at;
+	for (size_t k = 0; k < w->kernel[d]; k++)
+		count += o >= w->ranges[d][k].first && o < w->ranges[d][k].end;
+	return count;
+}
 
-		for (size_t k = 0; k < columns->count; k++)
-			line[k * columns->step] += part;
-	}
+/* out [out, out]: what each output of an average is divided by; the same for all planes. */
+static void count_taps(const struct pool *c, float *out)
+{
+	for (size_t oy = 0; oy < c->w.out[0]; oy++)
+		for (size_t ox = 0; ox < c->w.out[1]; ox++)
+			out[oy * c->w.out[1] + ox] = (float)(counted(c, 0, oy) * counted(c, 1, ox));
 }
 
 static void forward_plane(const struct pool *c, int variant, const float *x, float *y)
 {
 	const struct window *w = &c->w;
+	struct tap t = { .variant = variant };
 
-	for (size_t oy = 0; oy < w->out[0]; oy++) {
-		struct reach rows = reach_of(w, 0, oy);
-
-		for (size_t ox = 0; ox < w->out[1]; ox++) {
-			struct reach columns = reach_of(w, 1, ox);
-
-			y[oy * w->out[1] + ox] = variant == MAX ? x[find_max(w, x, &rows, &columns)] : average(c, x, &rows, &columns);
-		}
-	}
+	for (size_t i = 0; i < w->positions; i++)
+		y[i] = variant == MAX ? -INFINITY : 0.0f;
+	for (size_t oy = 0; oy < w->out[0]; oy++)
+		for (size_t ky = 0; ky < w->kernel[0]; ky++)
+			for (size_t kx = 0; kx < w->kernel[1]; kx++)
+				if (find_tap(w, oy, ky, kx, &t))
+					forward_tap(&t, x, y + oy * w->out[1]);
 }
 
-static void backward_plane(const struct pool *c, int variant, const float *x, const float *dy, float *dx)
+/* g: the output's gradients, for averages divided already; consumed. */
+static void backward_plane(const struct pool *c, int variant, const float *x, const float *y, float *g, float *dx)
 {
 	const struct window *w = &c->w;
+	struct tap t = { .variant = variant };
 
 	memset(dx, 0, w->pixels * sizeof(*dx));
-	for (size_t oy = 0; oy < w->out[0]; oy++) {
-		struct reach rows = reach_of(w, 0, oy);
-
-		for (size_t ox = 0; ox < w->out[1]; ox++) {
-			struct reach columns = reach_of(w, 1, ox);
-			float g = dy[oy * w->out[1] + ox];
-
-			if (variant == MAX)
-				dx[find_max(w, x, &rows, &columns)] += g;
-			else
-				spread(c, dx, g, &rows, &columns);
-		}
-	}
+	for (size_t oy = 0; oy < w->out[0]; oy++)
+		for (size_t ky = 0; ky < w->kernel[0]; ky++)
+			for (size_t kx = 0; kx < w->kernel[1]; kx++)
+				if (find_tap(w, oy, ky, kx, &t))
+					backward_tap(&t, x, y + oy * w->out[1], g + oy * w->out[1], dx);
 }
 
 static void forward(const struct op_run *r)
 {
 	const struct pool *c = r->config;
+	size_t positions = c->w.positions;
 
-	for (size_t i = 0; i < r->rows * c->channels; i++)
-		forward_plane(c, r->op->variant, r->in[0].data + i * c->w.pixels, r->out->data + i * c->w.positions);
+	if (r->op->variant == AVERAGE)
+		count_taps(c, r->scratch);
+	for (size_t i = 0; i < r->rows * c->channels; i++) {
+		float *y = r->out->data + i * positions;
+
+		forward_plane(c, r->op->variant, r->in[0].data + i * c->w.pixels, y);
+		for (size_t k = 0; r->op->variant == AVERAGE && k < positions; k++)
+			y[k] /= r->scratch[k];
+	}
 }
 
 static void backward(const struct op_run *r)
 {
 	const struct pool *c = r->config;
+	size_t positions = c->w.positions;
+	float *counts = r->scratch, *g = r->scratch + positions;
 
-	for (size_t i = 0; r->in[0].grad && i < r->rows * c->channels; i++)
-		backward_plane(c, r->op->variant, r->in[0].data + i * c->w.pixels, r->out->grad + i * c->w.positions,
+	if (!r->in[0].grad)
+		return;
+	count_taps(c, counts);
+	for (size_t i = 0; i < r->rows * c->channels; i++) {
+		const float *dy = r->out->grad + i * positions;
+
+		for (size_t k = 0; k < positions; k++)
+			g[k] = r->op->variant == AVERAGE ? dy[k] / counts[k] : dy[k];
+		backward_plane(c, r->op->variant, r->in[0].data + i * c->w.pixels, r->out->data + i * positions, g,
 			       r->in[0].grad + i * c->w.pixels);
+	}
 }
 
 /* ---- GlobalAveragePool ---- */

@@ -107,6 +107,29 @@ static int count_products(struct window *w, struct exp_error *err)
 	return 0;
 }
 
+static struct window_range range_of(const struct window *w, size_t d, size_t k)
+{
+	size_t offset = k * w->dilation[d], pad = w->pad[d], stride = w->stride[d], padded = w->in[d] + pad;
+	struct window_range r = { .first = pad > offset ? (pad - offset + stride - 1) / stride : 0 };
+
+	r.end = padded > offset ? (padded - offset + stride - 1) / stride : 0;
+	r.end = r.end < w->out[d] ? r.end : w->out[d];
+	r.first = r.first < r.end ? r.first : r.end;
+	return r;
+}
+
+int window_prepare(struct window *w, struct arena *arena, struct exp_error *err)
+{
+	for (size_t d = 0; d < WINDOW_DIMS; d++) {
+		w->ranges[d] = arena_try_alloc(arena, w->kernel[d], sizeof(*w->ranges[d]));
+		if (!w->ranges[d])
+			return error_set(err, EXP_EMEMORY, "not enough memory to load the model");
+		for (size_t k = 0; k < w->kernel[d]; k++)
+			w->ranges[d][k] = range_of(w, d, k);
+	}
+	return 0;
+}
+
 int window_infer(const struct op_build *b, const size_t *kernel, struct window *w, struct exp_error *err)
 {
 	const struct op_value *x = b->inputs[0];
@@ -131,8 +154,9 @@ int window_infer(const struct op_build *b, const size_t *kernel, struct window *
 	for (size_t i = 0; kernel && i < dims; i++)
 		if (w->kernel[WINDOW_DIMS - dims + i] != kernel[i])
 			return error_set(err, EXP_ESHAPE, "kernel_shape and the weight's shape differ");
-	rc = count_outputs(w, ceil_mode != 0, err);
-	return rc ? rc : count_products(w, err);
+	if ((rc = count_outputs(w, ceil_mode != 0, err)) || (rc = count_products(w, err)))
+		return rc;
+	return window_prepare(w, b->arena, err);
 }
 
 void window_output(const struct op_build *b, const struct window *w, size_t channels)
@@ -148,71 +172,57 @@ void window_output(const struct op_build *b, const struct window *w, size_t chan
 
 /* ---- columns ---- */
 
-/* Outputs along dimension d at which tap k reads inside the input: [*first, *end). */
-static void inside(const struct window *w, size_t d, size_t k, size_t *first, size_t *end)
-{
-	size_t offset = k * w->dilation[d], pad = w->pad[d], stride = w->stride[d];
-	size_t limit = w->in[d] + pad > offset ? (w->in[d] + pad - offset + stride - 1) / stride : 0;
-
-	*first = pad > offset ? (pad - offset + stride - 1) / stride : 0;
-	*end = limit < w->out[d] ? limit : w->out[d];
-	if (*first > *end)
-		*first = *end;
-}
-
 /* One row of outputs of one tap: line [out], from the image row that it reads. */
 static void gather_line(const struct window *w, const float *row, size_t k, float *line)
 {
-	size_t first, end;
+	struct window_range r = w->ranges[1][k];
+	size_t stride = w->stride[1];
 
-	inside(w, 1, k, &first, &end);
-	for (size_t o = 0; o < first; o++)
+	for (size_t o = 0; o < r.first; o++)
 		line[o] = 0.0f;
-	if (first < end) {
-		const float *from = row + first * w->stride[1] + k * w->dilation[1] - w->pad[1];
+	if (r.first < r.end) {
+		const float *from = row + window_reads(w, 1, k, r.first);
 
-		if (w->stride[1] == 1)
-			memcpy(line + first, from, (end - first) * sizeof(*line));
-		for (size_t o = first; w->stride[1] != 1 && o < end; o++)
-			line[o] = from[(o - first) * w->stride[1]];
+		if (stride == 1)
+			memcpy(line + r.first, from, (r.end - r.first) * sizeof(*line));
+		for (size_t o = r.first; stride != 1 && o < r.end; o++)
+			line[o] = from[(o - r.first) * stride];
 	}
-	for (size_t o = end; o < w->out[1]; o++)
+	for (size_t o = r.end; o < w->out[1]; o++)
 		line[o] = 0.0f;
 }
 
 static void scatter_line(const struct window *w, const float *line, size_t k, float *row)
 {
-	size_t first, end;
+	struct window_range r = w->ranges[1][k];
+	size_t stride = w->stride[1];
 	float *to;
 
-	inside(w, 1, k, &first, &end);
-	if (first >= end)
+	if (r.first >= r.end)
 		return;
-	to = row + first * w->stride[1] + k * w->dilation[1] - w->pad[1];
-	if (w->stride[1] == 1)
-		kernel_add(to, line + first, end - first);
-	for (size_t o = first; w->stride[1] != 1 && o < end; o++)
-		to[(o - first) * w->stride[1]] += line[o];
+	to = row + window_reads(w, 1, k, r.first);
+	if (stride == 1)
+		kernel_add(to, line + r.first, r.end - r.first);
+	for (size_t o = r.first; stride != 1 && o < r.end; o++)
+		to[(o - r.first) * stride] += line[o];
 }
 
 static void gather_tap(const struct window *w, const float *image, size_t ky, size_t kx, float *column)
 {
-	size_t first, end;
+	struct window_range r = w->ranges[0][ky];
 
-	inside(w, 0, ky, &first, &end);
-	memset(column, 0, first * w->out[1] * sizeof(*column));
-	for (size_t o = first; o < end; o++)
-		gather_line(w, image + (o * w->stride[0] + ky * w->dilation[0] - w->pad[0]) * w->in[1], kx, column + o * w->out[1]);
-	memset(column + end * w->out[1], 0, (w->out[0] - end) * w->out[1] * sizeof(*column));
+	memset(column, 0, r.first * w->out[1] * sizeof(*column));
+	for (size_t o = r.first; o < r.end; o++)
+		gather_line(w, image + window_reads(w, 0, ky, o) * w->in[1], kx, column + o * w->out[1]);
+	memset(column + r.end * w->out[1], 0, (w->out[0] - r.end) * w->out[1] * sizeof(*column));
 }
 
 static void scatter_tap(const struct window *w, const float *column, size_t ky, size_t kx, float *image)
 {
-	size_t first, end;
+	struct window_range r = w->ranges[0][ky];
 
-	inside(w, 0, ky, &first, &end);
-	for (size_t o = first; o < end; o++)
-		scatter_line(w, column + o * w->out[1], kx, image + (o * w->stride[0] + ky * w->dilation[0] - w->pad[0]) * w->in[1]);
+	for (size_t o = r.first; o < r.end; o++)
+		scatter_line(w, column + o * w->out[1], kx, image + window_reads(w, 0, ky, o) * w->in[1]);
 }
 
 void window_gather(const struct window *w, const float *image, size_t channels, float *columns)

@@ -11,11 +11,26 @@
 
 enum { WINDOW_DIMS = 2 };
 
+/* Outputs first … end-1 at which a tap reads inside the input. */
+struct window_range {
+	size_t first, end;
+};
+
 struct window {
 	size_t in[WINDOW_DIMS], kernel[WINDOW_DIMS], stride[WINDOW_DIMS], dilation[WINDOW_DIMS], out[WINDOW_DIMS];
 	size_t pad[WINDOW_DIMS], pad_end[WINDOW_DIMS];
 	size_t pixels, taps, positions;      /* products of in, kernel, out */
+	struct window_range *ranges[WINDOW_DIMS];    /* [kernel], of each tap along a dimension; in the graph's arena */
 };
+
+/* Fills ranges. EXP_EMEMORY. window_infer does so itself. */
+EXP_NODISCARD int window_prepare(struct window *w, struct arena *arena, struct exp_error *err);
+
+/* The input that tap k reads at output o along dimension d; o lies in the tap's range. */
+static inline size_t window_reads(const struct window *w, size_t d, size_t k, size_t o)
+{
+	return o * w->stride[d] + k * w->dilation[d] - w->pad[d];
+}
 
 /*
  * From input 0 [N, C, …] and the attributes kernel_shape, strides, pads, dilations, auto_pad, ceil_mode. kernel: the weight's spatial

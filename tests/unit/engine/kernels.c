@@ -138,6 +138,7 @@ static struct window draw_window(struct rng *r)
 static void check_conv(struct rng *r)
 {
 	struct window w = draw_window(r);
+	struct arena arena = { 0 };
 	struct kernels_ref_conv c = { .w = &w, .channels = draw(r, 1, 4), .filters = draw(r, 1, 5) };
 	size_t depth = c.channels * w.taps, pixels = c.channels * w.pixels, outputs = c.filters * w.positions;
 	float *image = numbers(r, pixels), *weight = numbers(r, c.filters * depth), *dy = numbers(r, outputs);
@@ -145,6 +146,7 @@ static void check_conv(struct rng *r)
 	size_t most = outputs + pixels + c.filters * depth;
 	float *fast = numbers(r, most), *plain = numbers(r, most);
 
+	cr_assert_eq(window_prepare(&w, &arena, NULL), 0);
 	window_gather(&w, image, c.channels, columns);
 	blas_multiply(&(struct blas_product){ .a = weight, .b = columns, .c = fast, .m = c.filters, .n = w.positions, .k = depth,
 					      .alpha = 1.0f });
@@ -159,6 +161,7 @@ static void check_conv(struct rng *r)
 	window_scatter(&w, columns, c.channels, fast);
 	kernels_ref_conv_input_gradient(&c, weight, dy, plain);
 	compare("input gradient", fast, plain, pixels);
+	arena_fini(&arena);
 	mem_free(image), mem_free(weight), mem_free(dy), mem_free(columns), mem_free(fast), mem_free(plain);
 }
 
