@@ -14,7 +14,7 @@ static void graph_free(struct graph *g)
 {
 	arena_fini(&g->arena);
 	wire_fini(&g->wire);
-	mem_free(g->bytes);
+	mem_free_secret(g->bytes, g->size);
 	mem_free(g);
 }
 

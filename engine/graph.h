@@ -53,7 +53,7 @@ EXP_NODISCARD int graph_load(const void *bytes, size_t size, struct graph **out,
 EXP_NODISCARD int graph_load_file(const char *path, size_t limit, struct graph **out, struct exp_error *err);
 
 struct graph *graph_ref(struct graph *g);
-void graph_unref(struct graph *g);
+void graph_unref(struct graph *g); /* the last one zeroes the file's bytes: weights must not linger */
 
 /* The file's own weights as a new block of parameters. EXP_EMEMORY. */
 EXP_NODISCARD int graph_initial_params(const struct graph *g, struct params **out);

@@ -46,7 +46,7 @@ void params_free(struct params *p)
 	if (!p)
 		return;
 	graph_unref(p->graph);
-	mem_free(p->values);
+	mem_free_secret(p->values, p->count * sizeof(*p->values));
 	mem_free(p);
 }
 

@@ -6,7 +6,7 @@
 
 #include "model/live.h"
 
-/* Zeroes and frees the weights, and frees all else but the struct itself. Idempotent. */
+/* Frees all but the struct itself; params_free and graph_unref zero the weights. Idempotent. */
 void snapshot_wipe(struct snapshot *s);
 
 #endif

@@ -45,8 +45,6 @@ int snapshot_new(const struct snapshot_spec *spec, struct snapshot **out, struct
 
 void snapshot_wipe(struct snapshot *s)
 {
-	if (s->params)
-		explicit_bzero(s->params->values, s->params->count * sizeof(*s->params->values));
 	params_free(s->params);
 	sessions_free(s->sessions);
 	graph_unref(s->graph);
