@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/evaluate.h"
+#include "engine/safetensors.h"
 #include "mlp_fixture.h"
 
 static const struct recipe adamw = { .optimizer = RECIPE_ADAMW,
@@ -77,6 +78,36 @@ Test(train, the_same_recipe_rows_and_seed_give_the_same_bits)
 	params_free(first);
 	params_free(again);
 	params_free(other);
+	mlp_close(&m);
+}
+
+/* tools/golden/make_train_goldens.py follows the same starting weights and order of rows with PyTorch. */
+Test(train, follows_pytorch_step_by_step)
+{
+	static const char *const names[] = { "adamw", "sgd" };
+	struct mlp m;
+
+	mlp_open(&m, 8);
+	for (size_t i = 0; i < 2; i++) {
+		char *path = mem_format(GOLDEN "/offline/mlp_trained_%s.safetensors", names[i]);
+		struct params *golden, *ours;
+		json_t *metadata, *json;
+		struct recipe r;
+		const char *text;
+
+		cr_assert_eq(safetensors_load(m.graph, path, &golden, &metadata, NULL), 0);
+		text = json_string_value(json_object_get(metadata, "recipe"));
+		cr_assert_eq(json_parse(text, strlen(text), &json, NULL), 0);
+		cr_assert_eq(recipe_from_json(json, "", &r, NULL), 0);
+		ours = train(&m, &r, 1);
+		for (size_t k = 0; k < ours->count; k++)
+			cr_assert_float_eq(ours->values[k], golden->values[k], 1e-4, "%s, value %zu", names[i], k);
+		json_decref(metadata);
+		json_decref(json);
+		params_free(golden);
+		params_free(ours);
+		mem_free(path);
+	}
 	mlp_close(&m);
 }
 
