@@ -46,93 +46,75 @@ static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
 	return 0;
 }
 
-/*
- * A plane is done a row of outputs and a tap at a time: the inner loops run over the outputs of a row, without branches. step is
- * the distance between the inputs of neighbouring outputs, a constant where it is 1 or 2 so that these loops become vectors.
- */
-static inline __attribute__((always_inline)) void take_max(float *restrict y, const float *restrict x, size_t step, size_t n)
-{
-	/* NaN counts as largest. */
-	for (size_t o = 0; o < n; o++) {
-		float v = x[o * step];
+/* One tap: where the outputs that it serves lie in their plane, and what they read in the input's. */
+struct tap {
+	size_t rows, count, step;          /* rows of outputs, outputs of a row, inputs between neighbours of a row */
+	size_t x, y;                       /* the first output's input, the first output */
+	size_t x_row, y_row;               /* floats from row to row */
+};
 
-		y[o] = (v > y[o]) | (v != v) ? v : y[o];
+/*
+ * A plane is done a tap at a time: the inner loops run over the outputs of a row and hold no branches. Vectors do not pay
+ * here: rows are short, and most pools step by two.
+ */
+static void take_max(const struct tap *t, const float *restrict x, float *restrict y)
+{
+	for (size_t i = 0; i < t->rows; i++) {
+		const float *from = x + t->x + i * t->x_row;
+		float *to = y + t->y + i * t->y_row;
+
+		for (size_t o = 0; o < t->count; o++) {
+			float v = from[o * t->step];
+
+			/* NaN counts as largest. */
+			to[o] = (v > to[o]) | (v != v) ? v : to[o];
+		}
 	}
 }
 
-static inline __attribute__((always_inline)) void take_sum(float *restrict y, const float *restrict x, size_t step, size_t n)
+static void take_sum(const struct tap *t, const float *restrict x, float *restrict y)
 {
-	for (size_t o = 0; o < n; o++)
-		y[o] += x[o * step];
-}
-
-static inline __attribute__((always_inline)) void give(float *restrict dx, const float *restrict g, size_t step, size_t n)
-{
-	for (size_t o = 0; o < n; o++)
-		dx[o * step] += g[o];
+	for (size_t i = 0; i < t->rows; i++)
+		for (size_t o = 0; o < t->count; o++)
+			y[t->y + i * t->y_row + o] += x[t->x + i * t->x_row + o * t->step];
 }
 
 /* What has been given is taken from g, so that later taps with the same value get none. */
-static inline __attribute__((always_inline)) void give_max(float *restrict dx, const float *restrict x, const float *restrict y,
-							   float *restrict g, size_t step, size_t n)
+static void give_max(const struct tap *t, const float *restrict x, const float *restrict y, float *restrict g, float *restrict dx)
 {
-	for (size_t o = 0; o < n; o++) {
-		bool hit = x[o * step] == y[o];
+	for (size_t i = 0; i < t->rows; i++) {
+		size_t from = t->x + i * t->x_row, to = t->y + i * t->y_row;
 
-		dx[o * step] += hit ? g[o] : 0.0f;
-		g[o] = hit ? 0.0f : g[o];
+		for (size_t o = 0; o < t->count; o++) {
+			bool hit = x[from + o * t->step] == y[to + o];
+
+			dx[from + o * t->step] += hit ? g[to + o] : 0.0f;
+			g[to + o] = hit ? 0.0f : g[to + o];
+		}
 	}
 }
 
-#define BY_STEP(call, step) \
-	do { \
-		if ((step) == 1) \
-			call(1); \
-		else if ((step) == 2) \
-			call(2); \
-		else \
-			call(step); \
-	} while (0)
-
-/* One tap for one row of outputs. */
-struct tap {
-	int variant;
-	size_t first, count, step;         /* outputs, and the distance between their inputs */
-	size_t at;                         /* the first one's input, in the plane */
-};
-
-KERNEL static void forward_tap(const struct tap *t, const float *x, float *y)
+static void give_sum(const struct tap *t, const float *restrict g, float *restrict dx)
 {
-#define MAX_CALL(step) take_max(y + t->first, x + t->at, step, t->count)
-#define SUM_CALL(step) take_sum(y + t->first, x + t->at, step, t->count)
-	if (t->variant == MAX)
-		BY_STEP(MAX_CALL, t->step);
-	else
-		BY_STEP(SUM_CALL, t->step);
+	for (size_t i = 0; i < t->rows; i++)
+		for (size_t o = 0; o < t->count; o++)
+			dx[t->x + i * t->x_row + o * t->step] += g[t->y + i * t->y_row + o];
 }
 
-KERNEL static void backward_tap(const struct tap *t, const float *x, const float *y, float *g, float *dx)
+/* Tap number i of the window, in row-major order; rows is 0 when it meets padding only. */
+static struct tap find_tap(const struct window *w, size_t i)
 {
-#define GIVE_MAX_CALL(step) give_max(dx + t->at, x + t->at, y + t->first, g + t->first, step, t->count)
-#define GIVE_CALL(step) give(dx + t->at, g + t->first, step, t->count)
-	if (t->variant == MAX)
-		BY_STEP(GIVE_MAX_CALL, t->step);
-	else
-		BY_STEP(GIVE_CALL, t->step);
-}
-
-/* The tap (ky, kx) for row oy of outputs; false when it meets padding only. */
-static bool find_tap(const struct window *w, size_t oy, size_t ky, size_t kx, struct tap *t)
-{
+	size_t ky = i / w->kernel[1], kx = i % w->kernel[1];
 	struct window_range rows = w->ranges[0][ky], columns = w->ranges[1][kx];
+	struct tap t = { .step = w->stride[1], .x_row = w->stride[0] * w->in[1], .y_row = w->out[1] };
 
-	if (oy < rows.first || oy >= rows.end || columns.first >= columns.end)
-		return false;
-	t->first = columns.first;
-	t->count = columns.end - columns.first;
-	t->step = w->stride[1];
-	t->at = window_reads(w, 0, ky, oy) * w->in[1] + window_reads(w, 1, kx, columns.first);
-	return true;
+	if (rows.first >= rows.end || columns.first >= columns.end)
+		return t;
+	t.rows = rows.end - rows.first;
+	t.count = columns.end - columns.first;
+	t.x = window_reads(w, 0, ky, rows.first) * w->in[1] + window_reads(w, 1, kx, columns.first);
+	t.y = rows.first * w->out[1] + columns.first;
+	return t;
 }
 
 /* Taps of output o along dimension d that count in an average. */
@@ -158,30 +140,30 @@ static void count_taps(const struct pool *c, float *out)
 
 static void forward_plane(const struct pool *c, int variant, const float *x, float *y)
 {
-	const struct window *w = &c->w;
-	struct tap t = { .variant = variant };
-
-	for (size_t i = 0; i < w->positions; i++)
+	for (size_t i = 0; i < c->w.positions; i++)
 		y[i] = variant == MAX ? -INFINITY : 0.0f;
-	for (size_t oy = 0; oy < w->out[0]; oy++)
-		for (size_t ky = 0; ky < w->kernel[0]; ky++)
-			for (size_t kx = 0; kx < w->kernel[1]; kx++)
-				if (find_tap(w, oy, ky, kx, &t))
-					forward_tap(&t, x, y + oy * w->out[1]);
+	for (size_t i = 0; i < c->w.taps; i++) {
+		struct tap t = find_tap(&c->w, i);
+
+		if (variant == MAX)
+			take_max(&t, x, y);
+		else
+			take_sum(&t, x, y);
+	}
 }
 
 /* g: the output's gradients, for averages divided already; consumed. */
 static void backward_plane(const struct pool *c, int variant, const float *x, const float *y, float *g, float *dx)
 {
-	const struct window *w = &c->w;
-	struct tap t = { .variant = variant };
+	memset(dx, 0, c->w.pixels * sizeof(*dx));
+	for (size_t i = 0; i < c->w.taps; i++) {
+		struct tap t = find_tap(&c->w, i);
 
-	memset(dx, 0, w->pixels * sizeof(*dx));
-	for (size_t oy = 0; oy < w->out[0]; oy++)
-		for (size_t ky = 0; ky < w->kernel[0]; ky++)
-			for (size_t kx = 0; kx < w->kernel[1]; kx++)
-				if (find_tap(w, oy, ky, kx, &t))
-					backward_tap(&t, x, y + oy * w->out[1], g + oy * w->out[1], dx);
+		if (variant == MAX)
+			give_max(&t, x, y, g, dx);
+		else
+			give_sum(&t, g, dx);
+	}
 }
 
 static void forward(const struct op_run *r)
