@@ -24,7 +24,7 @@ static int read_key(const char *header, char key[KEY_MAX + 1], struct exp_error 
 		header++;
 		size -= 2;
 	}
-	if (!size || size > KEY_MAX || strpbrk(header, "\"\\") < header + size)
+	if (!size || size > KEY_MAX || strcspn(header, "\"\\") < size)
 		return error_set(err, EXP_EPARSE,
 				 "Idempotency-Key must be 1 to %d printable characters, quoted or bare", KEY_MAX);
 	for (size_t i = 0; i < size; i++)

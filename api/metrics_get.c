@@ -122,6 +122,8 @@ int api_metrics_get(struct call *c, struct exp_error *err)
 	write_states(&f, &text);
 	write_clocks(&f, &text);
 	write_store(c->api->options.store, &text);
+	gauge(&text, "expunge_http_waiting", "Calls that wait: for a commit, for blocking work, or in a long poll.",
+	      (double)suspended_count(&c->api->suspended));
 	metrics_write(&c->api->metrics, &text);
 	reply_bytes(c, 200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.size);
 	buf_fini(&text);

@@ -160,6 +160,16 @@ uint64_t suspended_generation(struct suspended *s)
 	return generation;
 }
 
+size_t suspended_count(struct suspended *s)
+{
+	size_t n;
+
+	lock_take(&s->lock);
+	n = s->count;
+	lock_release(&s->lock);
+	return n;
+}
+
 void suspended_notify(struct suspended *s)
 {
 	lock_take(&s->lock);

@@ -39,6 +39,9 @@ void suspended_fini(struct suspended *s);
 /* Watchers look again. Any thread. */
 void suspended_notify(struct suspended *s);
 
+/* Calls that wait now. */
+size_t suspended_count(struct suspended *s);
+
 /* To be read before the state that a watch is about. */
 uint64_t suspended_generation(struct suspended *s);
 
