@@ -155,8 +155,8 @@ static struct db *take_idle(struct store *s)
 	struct db *db = NULL;
 
 	lock_take(&s->readers_lock);
-	if (!s->reader_idle)
-		condition_wait_for(&s->reader_free, &s->readers_lock, READER_WAIT_MS);
+	while (!s->reader_idle && condition_wait_for(&s->reader_free, &s->readers_lock, READER_WAIT_MS))
+		;
 	if (s->reader_idle)
 		db = s->readers[--s->reader_idle];
 	lock_release(&s->readers_lock);

@@ -1,6 +1,8 @@
 /*
- * tree_nodes.h: the full subtrees of the Merkle tree. Node (level, index) covers leaves [index << level, (index + 1) <<
- * level). A node, once complete, never changes: triggers hold the table to it.
+ * tree_nodes.h: the full subtrees of the Merkle tree.
+ *
+ * Node (level, index) covers the leaves from index << level up to (index + 1) << level, exclusive. Once complete it
+ * never changes: triggers hold the table to it.
  */
 #ifndef STORAGE_TREE_NODES_H
 #define STORAGE_TREE_NODES_H

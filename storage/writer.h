@@ -4,8 +4,9 @@
  * An operation is a function that gets a struct txn. Whatever has gathered in the queue when the writer looks goes into
  * one transaction (group commit), so that durable operations per second are bound by batches and not by fsyncs. Inside
  * it every operation has a SAVEPOINT of its own: one that fails is undone alone. An operation counts as done only after
- * the COMMIT is durable; when the COMMIT fails, or when SQLite had to undo the whole group (a full disk), every
- * operation of the group gets that error and none has taken place.
+ * the COMMIT is durable. When the COMMIT fails, or SQLite has to undo the whole transaction in the middle (a full
+ * disk), every operation that had run in it gets that error and none of them has taken place; the others go on in a
+ * transaction of their own.
  *
  * An operation computes nothing that could be computed before, waits for nothing, takes no lock, and changes nothing
  * outside its argument: it can be undone after it returned 0.

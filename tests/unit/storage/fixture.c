@@ -1,8 +1,10 @@
 #include "fixture.h"
 
-#include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -140,6 +142,18 @@ struct db *read_begin(void)
 void read_end(struct db *db)
 {
 	reader_give(store, db);
+}
+
+void stop_growth(bool stop)
+{
+	struct rlimit limit = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+	struct store_health health;
+
+	store_health(store, &health);
+	signal(SIGXFSZ, SIG_IGN);
+	if (stop)
+		limit.rlim_cur = (rlim_t)health.wal_bytes + 1;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
 const uint8_t *hash_of(uint8_t value)

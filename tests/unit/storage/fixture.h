@@ -8,6 +8,7 @@
 #define UNIT_STORAGE_FIXTURE_H
 
 #include <criterion/criterion.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -40,6 +41,9 @@ void make_token(const char *id);
 void make_dataset(const char *name);
 void make_model(const char *name, const char *dataset);
 void make_request(char id[ID_TEXT], int64_t due_at);
+
+/* From here on no file can grow beyond what expunge.db's log has now, so that its next COMMIT fails; false lifts it. */
+void stop_growth(bool stop);
 
 /* Every byte set to value. */
 const uint8_t *hash_of(uint8_t value);

@@ -182,6 +182,8 @@ Test(jobs, a_lost_lease_is_reclaimed_and_fences_the_worker_that_had_it)
 	cr_assert_eq(tx_end(jobs_retry(tx_begin(), &old, 1, EXP_EIO, "x", NULL)), EXP_EFENCED);
 	cr_assert_eq(tx_end(jobs_release(tx_begin(), &old, 1, NULL)), EXP_EFENCED);
 	cr_assert_eq(publish(&old, 1), EXP_EFENCED);
+	memcpy(old.id, fresh.id, sizeof(old.id)); /* the fence alone is enough to keep it out */
+	cr_assert_eq(move(&old, JOB_QUEUED, JOB_SELECTING), EXP_EFENCED);
 	cr_assert_eq(move(&fresh, JOB_QUEUED, JOB_SELECTING), 0);
 }
 

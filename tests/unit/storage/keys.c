@@ -165,6 +165,31 @@ Test(keys, orphans_are_swept_when_they_are_a_minute_old)
 	cr_assert(!in_keys_files(2));
 }
 
+/* keys.db commits first: what is left when expunge.db then cannot is a key too many, never a request without one. */
+Test(keys, a_failed_commit_leaves_at_most_an_orphan)
+{
+	char id[ID_TEXT], late[ID_TEXT];
+	struct stored_request r = { .identities = 1, .submitted_by = "t1", .received_at = 1, .leaf = -1 };
+	uint8_t key[KEYS_SIZE];
+	int64_t count;
+	struct txn *txn;
+
+	test_now = 1000000;
+	make_keyed(id, 1);
+	txn = tx_begin();
+	strcpy(r.id, id_new(late));
+	OK(requests_insert(txn, &r, err));
+	OK(keys_put(txn, late, hash_of(2), err));
+	stop_growth(true);
+	cr_assert_eq(tx_end(0), EXP_EIO);
+	stop_growth(false);
+	cr_assert_eq(get(late, key), 0);
+	test_now += 60001;
+	OK(keys_sweep_orphans(store, &count, err));
+	cr_assert_eq(count, 1);
+	cr_assert_eq(get(late, key), EXP_ENOTFOUND);
+}
+
 static void secret(const char *name, uint8_t *out, size_t size, int code)
 {
 	cr_assert_eq(tx_end(secrets_get_or_create(tx_begin(), name, out, size, NULL)), code);

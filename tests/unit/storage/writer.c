@@ -227,6 +227,31 @@ Test(writer_small, a_group_that_the_disk_cannot_hold_fails_without_a_trace)
 	cr_assert_eq(count_messages(), succeeded);
 }
 
+Test(writer, when_the_commit_fails_nobody_is_told_of_success)
+{
+	atomic_int finished = 0;
+	struct put puts[3];
+
+	make_token("t1");
+	tx_begin();
+	for (int i = 0; i < 3; i++) {
+		puts[i] = (struct put){ .topic = "t", .finished = &finished };
+		cr_assert_eq(writer_submit(store, run_put, put_done, &puts[i]), 0);
+	}
+	stop_growth(true);
+	tx_commit(); /* changes nothing, so it commits */
+	wait_for(&finished, 3);
+	stop_growth(false);
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(puts[i].rc, EXP_EIO);
+		cr_assert(puts[i].message_given);
+	}
+	cr_assert_eq(count_messages(), 0);
+	cr_assert_eq(writer_call(store, run_put, &puts[0], NULL), 0);
+	store_reopen();
+	cr_assert_eq(count_messages(), 1);
+}
+
 /*
  * The crash test. A child appends leaves that carry their number and tells each acknowledged number through a pipe; it
  * is killed at a moment that the seed decides. Afterwards every number that was told must be there, none twice, in
