@@ -106,11 +106,24 @@ static int open_temporary(const char *path, char **temporary, struct exp_error *
 	return fd;
 }
 
+/* A rename would put a file in the place of a device or a pipe. */
+static int refuse_special(const char *path, struct exp_error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) || S_ISREG(st.st_mode))
+		return 0;
+	return error_set(err, EXP_EINVAL, "%s exists and is not a regular file", path);
+}
+
 int file_write_durable(const char *path, const void *bytes, size_t size, struct exp_error *err)
 {
 	char *temporary;
-	int fd = open_temporary(path, &temporary, err), rc = 0;
+	int fd, rc = refuse_special(path, err);
 
+	if (rc)
+		return rc;
+	fd = open_temporary(path, &temporary, err);
 	if (fd < 0)
 		return fd;
 	if (write_all(fd, bytes, size))

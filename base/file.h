@@ -17,8 +17,8 @@
 /* Appends the file to out. EXP_ENOTFOUND, EXP_ELIMIT (larger than limit bytes), EXP_EIO. */
 EXP_NODISCARD int file_read(const char *path, size_t limit, struct buf *out, struct exp_error *err);
 
-/* Writes a temporary file beside path, fsyncs it, renames it over path, fsyncs the folder. EXP_ENOSPACE, EXP_EIO; on
- * failure path is as before and no temporary file stays. */
+/* Writes a temporary file beside path, fsyncs it, renames it over path, fsyncs the folder. EXP_ENOSPACE, EXP_EIO,
+ * EXP_EINVAL (path is there and not a regular file); on failure path is as before and no temporary file stays. */
 EXP_NODISCARD int file_write_durable(const char *path, const void *bytes, size_t size, struct exp_error *err);
 
 /* Copies a regular file durably (as above), at most limit bytes, and gives its SHA-256. Symbolic links are refused. */

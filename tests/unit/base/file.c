@@ -42,6 +42,22 @@ Test(file, writes_durably_and_reads_back)
 	mem_free(path);
 }
 
+Test(file, never_puts_a_file_in_the_place_of_something_else)
+{
+	char *pipe = file_join(folder, "pipe"), *link = file_join(folder, "link-to-pipe");
+	struct stat st;
+
+	cr_assert_eq(mkfifo(pipe, 0600), 0);
+	cr_assert_eq(symlink(pipe, link), 0);
+	cr_assert_eq(file_write_durable(pipe, "x", 1, NULL), EXP_EINVAL);
+	cr_assert_eq(file_write_durable(link, "x", 1, NULL), EXP_EINVAL);
+	cr_assert_eq(file_write_durable(folder, "x", 1, NULL), EXP_EINVAL);
+	cr_assert_eq(lstat(pipe, &st), 0);
+	cr_assert(S_ISFIFO(st.st_mode));
+	mem_free(pipe);
+	mem_free(link);
+}
+
 Test(file, copy_gives_the_digest_and_refuses_links)
 {
 	char *from = file_join(folder, "from"), *to = file_join(folder, "to"), *link = file_join(folder, "link");
