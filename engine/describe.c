@@ -5,7 +5,9 @@
 #include "engine/plan.h"
 
 static const char *const outputs[] = {
-	[GRAPH_LOGITS] = "logits", [GRAPH_PROBABILITIES] = "probabilities", [GRAPH_LOG_PROBABILITIES] = "log-probabilities",
+	[GRAPH_LOGITS] = "logits",
+	[GRAPH_PROBABILITIES] = "probabilities",
+	[GRAPH_LOG_PROBABILITIES] = "log-probabilities",
 };
 
 static void describe_ends(const struct graph *g, struct buf *out)
@@ -13,7 +15,8 @@ static void describe_ends(const struct graph *g, struct buf *out)
 	char text[SHAPE_TEXT];
 
 	buf_format(out, "opset       %" PRId64 "\n", g->opset);
-	buf_format(out, "input       %s %s, ", graph_input_name(g), shape_format(&g->values[g->input].v.shape, true, text));
+	buf_format(out, "input       %s %s, ", graph_input_name(g),
+		   shape_format(&g->values[g->input].v.shape, true, text));
 	if (g->file_batch)
 		buf_format(out, "exported with a batch of %" PRId64 "\n", g->file_batch);
 	else
@@ -35,7 +38,8 @@ static void describe_nodes(const struct graph *g, struct buf *out)
 			continue;
 		v = &g->values[n->output].v;
 		flops += n->flops_per_row;
-		buf_format(out, "  %-20s %-24s %s\n", n->op_type, shape_format(&v->shape, v->batched, text), n->name ? n->name : "");
+		buf_format(out, "  %-20s %-24s %s\n", n->op_type, shape_format(&v->shape, v->batched, text),
+			   n->name ? n->name : "");
 	}
 	buf_format(out, "work        %" PRIu64 " floating-point operations a row, forward\n", flops);
 }

@@ -27,11 +27,11 @@ enum graph_output { GRAPH_LOGITS, GRAPH_PROBABILITIES, GRAPH_LOG_PROBABILITIES }
 
 /* What a parameter is for, as the first operator that uses it says; initialisation follows from it. */
 enum graph_role {
-	GRAPH_ROLE_OTHER,                /* no rule: an initializer that an element-wise operator uses, say */
-	GRAPH_ROLE_WEIGHT,               /* of a dense or convolutional layer; fan_in: inputs of one output */
-	GRAPH_ROLE_BIAS,                 /* added to what a weight made; fan_in: that weight's */
-	GRAPH_ROLE_SCALE,                /* of a normalisation: starts at one */
-	GRAPH_ROLE_SHIFT,                /* of a normalisation: starts at zero */
+	GRAPH_ROLE_OTHER,  /* no rule: an initializer that an element-wise operator uses, say */
+	GRAPH_ROLE_WEIGHT, /* of a dense or convolutional layer; fan_in: inputs of one output */
+	GRAPH_ROLE_BIAS,   /* added to what a weight made; fan_in: that weight's */
+	GRAPH_ROLE_SCALE,  /* of a normalisation: starts at one */
+	GRAPH_ROLE_SHIFT,  /* of a normalisation: starts at zero */
 };
 
 struct graph_parameter {

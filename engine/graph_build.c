@@ -59,7 +59,8 @@ static int check_attributes(const struct graph_node *n, struct exp_error *err)
 {
 	for (size_t i = 0; i < n->attribute_count; i++)
 		if (!is_listed(n->op->attributes, n->attributes[i].name))
-			return error_set(err, EXP_EUNSUPPORTED, "the attribute \"%.64s\" is not supported", n->attributes[i].name);
+			return error_set(err, EXP_EUNSUPPORTED, "the attribute \"%.64s\" is not supported",
+					 n->attributes[i].name);
 	return 0;
 }
 
@@ -69,8 +70,8 @@ static int check_node(const struct graph *g, struct graph_node *n, struct exp_er
 	if (!n->op)
 		return error_set(err, EXP_EUNSUPPORTED, "the operator is not supported");
 	if (n->input_count < n->op->min_inputs || n->input_count > n->op->max_inputs)
-		return error_set(err, EXP_ESHAPE, "it has %zu inputs; %zu to %zu are expected", n->input_count, n->op->min_inputs,
-				 n->op->max_inputs);
+		return error_set(err, EXP_ESHAPE, "it has %zu inputs; %zu to %zu are expected", n->input_count,
+				 n->op->min_inputs, n->op->max_inputs);
 	for (size_t i = 0; i < n->input_count; i++) {
 		if (n->inputs[i] == GRAPH_NONE && i < n->op->min_inputs)
 			return error_set(err, EXP_ESHAPE, "input %zu is missing", i);
@@ -80,7 +81,8 @@ static int check_node(const struct graph *g, struct graph_node *n, struct exp_er
 	}
 	for (size_t i = 0; i < n->output_count; i++)
 		if (n->first_output + i != n->output && g->values[n->first_output + i].used)
-			return error_set(err, EXP_EUNSUPPORTED, "only its first output is supported, but \"%.64s\" is used",
+			return error_set(err, EXP_EUNSUPPORTED,
+					 "only its first output is supported, but \"%.64s\" is used",
 					 g->values[n->first_output + i].v.name);
 	return check_attributes(n, err);
 }
@@ -156,7 +158,8 @@ static int check_finite(const struct graph *g, const struct graph_value *v, stru
 
 			memcpy(&x, g->bytes + span->offset + k * sizeof(x), sizeof(x));
 			if (!isfinite(x))
-				return error_set(err, EXP_ENONFINITE, "the initializer \"%s\" holds a NaN or an infinity", v->v.name);
+				return error_set(err, EXP_ENONFINITE,
+						 "the initializer \"%s\" holds a NaN or an infinity", v->v.name);
 		}
 	}
 	return 0;
@@ -225,8 +228,13 @@ static enum graph_phase phase_of(const struct graph *g, const struct graph_node 
 static int start_build(struct graph *g, struct graph_node *n, struct op_build *b, struct exp_error *err)
 {
 	*b = (struct op_build){
-		.op_type = n->op_type, .opset = g->opset, .file_batch = g->file_batch, .input_count = n->input_count,
-		.attributes = n->attributes, .attribute_count = n->attribute_count, .arena = &g->arena,
+		.op_type = n->op_type,
+		.opset = g->opset,
+		.file_batch = g->file_batch,
+		.input_count = n->input_count,
+		.attributes = n->attributes,
+		.attribute_count = n->attribute_count,
+		.arena = &g->arena,
 	};
 	b->inputs = arena_try_alloc(&g->arena, n->input_count, sizeof(b->inputs[0]));
 	b->config = n->config = arena_try_alloc(&g->arena, 1, n->op->config_size);
@@ -331,7 +339,8 @@ static int check_output(struct graph *g, struct exp_error *err)
 	if (!out->batched || out->integers)
 		return error_set(err, EXP_ESHAPE, "the output \"%s\" does not depend on the input", out->name);
 	if (out->shape.dims[0] != 1)
-		return error_set(err, EXP_ESHAPE, "the output \"%s\" has the shape %s; one row of class scores a sample is expected",
+		return error_set(err, EXP_ESHAPE,
+				 "the output \"%s\" has the shape %s; one row of class scores a sample is expected",
 				 out->name, shape_format(&out->shape, true, text));
 	g->classes = shape_count(&out->shape);
 	return find_loss(g, err);

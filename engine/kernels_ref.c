@@ -16,7 +16,8 @@ void kernels_ref_multiply(const struct blas_product *p)
 				sum += (double)p->a[p->trans_a ? l * lda + i : i * lda + l] *
 				       (double)p->b[p->trans_b ? j * ldb + l : l * ldb + j];
 			sum *= (double)p->alpha;
-			p->c[i * ldc + j] = (float)(p->beta == 0.0f ? sum : sum + (double)p->beta * (double)p->c[i * ldc + j]);
+			p->c[i * ldc + j] =
+			    (float)(p->beta == 0.0f ? sum : sum + (double)p->beta * (double)p->c[i * ldc + j]);
 		}
 	}
 }
@@ -117,7 +118,8 @@ void kernels_ref_add_factors(struct reduce *r, const struct reduce_factors *f)
 			if (r->kind == REDUCE_NORM)
 				r->dots[f->first_sample + n] += g * g;
 			else
-				r->out[f->at + p] = (float)((double)r->out[f->at + p] + (r->kind == REDUCE_SUM ? g : g * g));
+				r->out[f->at + p] =
+				    (float)((double)r->out[f->at + p] + (r->kind == REDUCE_SUM ? g : g * g));
 		}
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * kernels_ref.h: what the fast paths mean, as plain loops. Tests hold blas.c, window.c and reduce.c to these; nothing else calls
- * them.
+ * kernels_ref.h: what the fast paths mean, as plain loops. Tests hold blas.c, window.c and reduce.c to these; nothing
+ * else calls them.
  */
 #ifndef ENGINE_KERNELS_REF_H
 #define ENGINE_KERNELS_REF_H

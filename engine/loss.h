@@ -1,8 +1,8 @@
 /*
  * loss.h: log-softmax and cross-entropy.
  *
- * log p_k = x_k - max x - log sum_j exp(x_j - max x): stable for any finite scores. The gradient of the cross-entropy of label t
- * with respect to score k is p_k - [k = t].
+ * log p_k = x_k - max x - log sum_j exp(x_j - max x): stable for any finite scores. The gradient of the cross-entropy
+ * of label t with respect to score k is p_k - [k = t].
  * Threads: any.
  */
 #ifndef ENGINE_LOSS_H

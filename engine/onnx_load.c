@@ -1,6 +1,6 @@
 /*
- * The only file that knows protobuf-c. It copies what the graph needs into the graph's own structures and checks types, names,
- * references and sizes on the way; what operators mean is graph_build.c's business.
+ * The only file that knows protobuf-c. It copies what the graph needs into the graph's own structures and checks types,
+ * names, references and sizes on the way; what operators mean is graph_build.c's business.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -22,7 +22,7 @@ struct name_entry {
 struct loader {
 	struct graph *g;
 	const Onnx__GraphProto *proto;
-	struct name_entry *names;      /* [g->value_count] */
+	struct name_entry *names; /* [g->value_count] */
 	struct exp_error *err;
 };
 
@@ -40,9 +40,11 @@ static bool is_clean_name(const char *name)
 	if (length > MAX_NAME)
 		return false;
 	while (*c) {
-		unsigned follow = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2
-							      : *c >= 0xf0 && *c < 0xf5	? 3
-											: 9;
+		unsigned follow = *c < 0x80                 ? 0
+				  : *c >= 0xc2 && *c < 0xe0 ? 1
+				  : *c >= 0xe0 && *c < 0xf0 ? 2
+				  : *c >= 0xf0 && *c < 0xf5 ? 3
+							    : 9;
 
 		if (*c < 0x20 || *c == 0x7f || follow == 9)
 			return false;
@@ -58,7 +60,8 @@ static int copy_name(struct loader *l, const char *from, const char **to)
 	if (!from)
 		from = "";
 	if (!is_clean_name(from))
-		return error_set(l->err, EXP_EPARSE, "the ONNX file holds a name that is not printable UTF-8 of at most %d bytes",
+		return error_set(l->err, EXP_EPARSE,
+				 "the ONNX file holds a name that is not printable UTF-8 of at most %d bytes",
 				 MAX_NAME);
 	*to = arena_try_strdup(&l->g->arena, from);
 	return *to ? 0 : no_memory(l->err);
@@ -76,11 +79,13 @@ static int check_opset(struct loader *l, const Onnx__ModelProto *model)
 	}
 	if (g->opset < MIN_OPSET || g->opset > MAX_OPSET)
 		return error_set(l->err, EXP_EUNSUPPORTED,
-				 "opset %" PRId64 " is not supported: export the model again with an opset from %d to %d", g->opset,
-				 MIN_OPSET, MAX_OPSET);
+				 "opset %" PRId64
+				 " is not supported: export the model again with an opset from %d to %d",
+				 g->opset, MIN_OPSET, MAX_OPSET);
 	if (model->n_functions || model->n_training_info)
-		return error_set(l->err, EXP_EUNSUPPORTED,
-				 "the file holds model-local functions or training graphs: export the plain inference graph");
+		return error_set(
+		    l->err, EXP_EUNSUPPORTED,
+		    "the file holds model-local functions or training graphs: export the plain inference graph");
 	return 0;
 }
 
@@ -89,29 +94,34 @@ static int check_opset(struct loader *l, const Onnx__ModelProto *model)
 static int read_dims(struct loader *l, const char *name, const Onnx__TensorProto *t, struct shape *shape, size_t *count)
 {
 	if (t->n_dims > GRAPH_MAX_DIMS)
-		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has %zu dimensions; at most %d are supported", name, t->n_dims,
-				 GRAPH_MAX_DIMS);
+		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has %zu dimensions; at most %d are supported", name,
+				 t->n_dims, GRAPH_MAX_DIMS);
 	shape->rank = t->n_dims;
 	for (size_t i = 0; i < t->n_dims; i++) {
 		if (t->dims[i] < 0)
-			return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has the dimension %" PRId64, name, t->dims[i]);
+			return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has the dimension %" PRId64, name,
+					 t->dims[i]);
 		shape->dims[i] = (size_t)t->dims[i];
 	}
 	if (!shape_try_count(shape, count))
-		return error_set(l->err, EXP_ELIMIT, "tensor \"%s\" has more than %zu elements", name, SHAPE_MAX_FLOATS);
+		return error_set(l->err, EXP_ELIMIT, "tensor \"%s\" has more than %zu elements", name,
+				 SHAPE_MAX_FLOATS);
 	return 0;
 }
 
-static int read_floats(struct loader *l, const char *name, const struct wire_tensor *w, struct graph_value *value, size_t count)
+static int read_floats(struct loader *l, const char *name, const struct wire_tensor *w, struct graph_value *value,
+		       size_t count)
 {
 	size_t floats = 0;
 
 	if (w->has_raw && w->raw_bytes % sizeof(float))
-		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" holds %zu bytes, not whole fp32 numbers", name, w->raw_bytes);
+		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" holds %zu bytes, not whole fp32 numbers", name,
+				 w->raw_bytes);
 	for (size_t i = 0; i < w->spans; i++)
 		floats += l->g->wire.spans[w->first_span + i].floats;
 	if (floats != count)
-		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has a shape of %zu elements and data for %zu", name, count, floats);
+		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has a shape of %zu elements and data for %zu", name,
+				 count, floats);
 	value->first_span = w->first_span;
 	value->spans = w->spans;
 	return 0;
@@ -134,14 +144,16 @@ static int64_t integer_at(const Onnx__TensorProto *t, size_t i)
 	return t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ? t->int64_data[i] : t->int32_data[i];
 }
 
-static int read_integers(struct loader *l, const char *name, const Onnx__TensorProto *t, struct graph_value *value, size_t count)
+static int read_integers(struct loader *l, const char *name, const Onnx__TensorProto *t, struct graph_value *value,
+			 size_t count)
 {
 	bool wide = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
 	size_t have = t->has_raw_data ? t->raw_data.len / (wide ? 8 : 4) : wide ? t->n_int64_data : t->n_int32_data;
 	struct op_integer *integers;
 
 	if (have != count)
-		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has a shape of %zu elements and data for %zu", name, count, have);
+		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has a shape of %zu elements and data for %zu", name,
+				 count, have);
 	integers = arena_try_alloc(&l->g->arena, count, sizeof(*integers));
 	if (!integers)
 		return no_memory(l->err);
@@ -151,16 +163,21 @@ static int read_integers(struct loader *l, const char *name, const Onnx__TensorP
 	return 0;
 }
 
-/* Takes an initializer's or a Constant node's tensor. Other types than fp32 and integers stay unread until something uses them. */
-static int read_tensor(struct loader *l, const Onnx__TensorProto *t, const struct wire_tensor *w, struct graph_value *value)
+/* Takes an initializer's or a Constant node's tensor. Other types than fp32 and integers stay unread until something
+ * uses them. */
+static int read_tensor(struct loader *l, const Onnx__TensorProto *t, const struct wire_tensor *w,
+		       struct graph_value *value)
 {
 	const char *name = value->v.name;
 	size_t count;
 	int rc;
 
-	if ((t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) || t->n_external_data)
-		return error_set(l->err, EXP_EUNSUPPORTED,
-				 "tensor \"%s\" keeps its data in another file: save the model as one file (without external data)", name);
+	if ((t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) ||
+	    t->n_external_data)
+		return error_set(
+		    l->err, EXP_EUNSUPPORTED,
+		    "tensor \"%s\" keeps its data in another file: save the model as one file (without external data)",
+		    name);
 	if (t->segment)
 		return error_set(l->err, EXP_EUNSUPPORTED, "tensor \"%s\" is stored in segments", name);
 	rc = read_dims(l, name, t, &value->v.shape, &count);
@@ -183,9 +200,12 @@ static int read_tensor(struct loader *l, const Onnx__TensorProto *t, const struc
 /* ---- attributes ---- */
 
 static const enum op_attribute_type attribute_types[] = {
-	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT] = OP_FLOAT,   [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT] = OP_INT,
-	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING] = OP_STRING, [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR] = OP_TENSOR,
-	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS] = OP_FLOATS, [ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS] = OP_INTS,
+	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT] = OP_FLOAT,
+	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT] = OP_INT,
+	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING] = OP_STRING,
+	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR] = OP_TENSOR,
+	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS] = OP_FLOATS,
+	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS] = OP_INTS,
 };
 
 static int copy_lists(struct loader *l, const Onnx__AttributeProto *from, struct op_attribute *to)
@@ -274,7 +294,8 @@ static int sort_names(struct loader *l)
 	qsort(l->names, g->value_count, sizeof(l->names[0]), compare_names);
 	for (size_t i = 1; i < g->value_count; i++)
 		if (strcmp(l->names[i].name, l->names[i - 1].name) == 0)
-			return error_set(l->err, EXP_EPARSE, "the ONNX file defines the value \"%s\" twice", l->names[i].name);
+			return error_set(l->err, EXP_EPARSE, "the ONNX file defines the value \"%s\" twice",
+					 l->names[i].name);
 	return 0;
 }
 
@@ -289,7 +310,8 @@ static size_t named_outputs(const Onnx__NodeProto *n)
 	return count;
 }
 
-/* The one input that is no initializer (before IR version 4 initializers were listed among the inputs); their names are sorted. */
+/* The one input that is no initializer (before IR version 4 initializers were listed among the inputs); their names are
+ * sorted. */
 static int find_input(struct loader *l, const Onnx__ValueInfoProto **out)
 {
 	const Onnx__GraphProto *p = l->proto;
@@ -301,7 +323,8 @@ static int find_input(struct loader *l, const Onnx__ValueInfoProto **out)
 		if (find_value(l, name) != GRAPH_NONE)
 			continue;
 		if (found)
-			return error_set(l->err, EXP_EUNSUPPORTED, "the model has more than one input; exactly one is supported");
+			return error_set(l->err, EXP_EUNSUPPORTED,
+					 "the model has more than one input; exactly one is supported");
 		found = p->input[i];
 	}
 	if (!found)
@@ -321,8 +344,9 @@ static int read_input_shape(struct loader *l, const Onnx__ValueInfoProto *info, 
 		return error_set(l->err, EXP_EUNSUPPORTED, "the input \"%s\" is not an fp32 tensor", value->v.name);
 	shape = type->tensor_type->shape;
 	if (!shape || shape->n_dim < 1 || shape->n_dim > GRAPH_MAX_DIMS)
-		return error_set(l->err, EXP_ESHAPE, "the input \"%s\" needs a shape of 1 to %d dimensions, the batch first",
-				 value->v.name, GRAPH_MAX_DIMS);
+		return error_set(l->err, EXP_ESHAPE,
+				 "the input \"%s\" needs a shape of 1 to %d dimensions, the batch first", value->v.name,
+				 GRAPH_MAX_DIMS);
 	value->v.shape.rank = shape->n_dim;
 	value->v.shape.dims[0] = 1;
 	for (size_t i = 0; i < shape->n_dim; i++) {
@@ -333,14 +357,15 @@ static int read_input_shape(struct loader *l, const Onnx__ValueInfoProto *info, 
 			l->g->file_batch = fixed ? d->dim_value : 0;
 		else if (!fixed)
 			return error_set(l->err, EXP_ESHAPE,
-					 "dimension %zu of the input \"%s\" is not fixed: only the batch may vary; export with a fixed size",
+					 "dimension %zu of the input \"%s\" is not fixed: only the batch may vary; "
+					 "export with a fixed size",
 					 i, value->v.name);
 		else
 			value->v.shape.dims[i] = (size_t)d->dim_value;
 	}
 	if (!shape_try_count(&value->v.shape, &count))
-		return error_set(l->err, EXP_ELIMIT, "a row of the input \"%s\" has more than %zu floats", value->v.name,
-				 SHAPE_MAX_FLOATS);
+		return error_set(l->err, EXP_ELIMIT, "a row of the input \"%s\" has more than %zu floats",
+				 value->v.name, SHAPE_MAX_FLOATS);
 	return 0;
 }
 
@@ -411,8 +436,8 @@ static int read_constant(struct loader *l, size_t index, struct graph_value *val
 		value->v.integers = integer;
 		return 0;
 	}
-	return error_set(l->err, EXP_EUNSUPPORTED, "node \"%s\" (Constant): only tensors and integers are supported as values",
-			 value->v.name);
+	return error_set(l->err, EXP_EUNSUPPORTED,
+			 "node \"%s\" (Constant): only tensors and integers are supported as values", value->v.name);
 }
 
 static int add_node(struct loader *l, size_t index)
@@ -469,8 +494,9 @@ static int link_node(struct loader *l, size_t index)
 			v = find_value(l, from->input[i]);
 			if (v == GRAPH_NONE || (g->values[v].node != GRAPH_NONE && g->values[v].node >= index))
 				return error_set(l->err, EXP_EPARSE,
-						 "node %zu \"%s\" (%s) uses \"%.64s\", which no input, initializer or earlier node gives", index,
-						 to->name ? to->name : "", to->op_type,
+						 "node %zu \"%s\" (%s) uses \"%.64s\", which no input, initializer or "
+						 "earlier node gives",
+						 index, to->name ? to->name : "", to->op_type,
 						 is_clean_name(from->input[i]) ? from->input[i] : "?");
 		}
 		to->inputs[i] = v;

@@ -1,20 +1,20 @@
 /*
- * op.h: what an operator is. One operator, or one close family, is one file op_*.c: shape inference, forward and backward
- * side by side, and one row in ops.c.
+ * op.h: what an operator is. One operator, or one close family, is one file op_*.c: shape inference, forward and
+ * backward side by side, and one row in ops.c.
  *
- * Two kinds of values flow along a graph's edges. A *batched* value has one row a sample, rows one after the other in memory;
- * its shape is that of a row (engine/shape.h). An *unbatched* value is the same for all samples: a weight, a constant, or
- * what follows from these alone. An operator whose inputs are all unbatched is run once a call with rows = 1.
+ * Two kinds of values flow along a graph's edges. A *batched* value has one row a sample, rows one after the other in
+ * memory; its shape is that of a row (engine/shape.h). An *unbatched* value is the same for all samples: a weight, a
+ * constant, or what follows from these alone. An operator whose inputs are all unbatched runs once a call, as one row.
  *
  * Gradients. For an input, at most one of two things is asked for:
- *   in[i].grad      write (never add) the gradient, shaped like the input. Batched inputs, and unbatched inputs
- *                   of an operator that is unbatched itself.
- *   in[i].reduce    hand over what makes up the per-sample gradients (engine/reduce.h). Unbatched inputs of a batched operator:
- *                   a batch's gradients of a weight are never laid out side by side unless they are as small as the rows.
+ *   in[i].grad    write (never add) the gradient, shaped like the input. Batched inputs, and unbatched inputs of an
+ *                 operator that is unbatched itself.
+ *   in[i].reduce  hand over what makes up the per-sample gradients (engine/reduce.h). Unbatched inputs of a batched
+ *                 operator: gradients of a weight are never laid out sample by sample unless they are small.
  * Sums over several users of a value are the session's business.
  *
- * Memory: an operator keeps nothing between calls and allocates nothing; what it knows from its attributes is in its config
- * (filled by infer, then constant), and its scratch is given anew to each call.
+ * Memory: an operator keeps nothing between calls and allocates nothing; what it knows from its attributes is in its
+ * config (filled by infer, then constant), and its scratch is given anew to each call.
  * Threads: any number may run the same node with different memory.
  */
 #ifndef ENGINE_OP_H
@@ -39,16 +39,24 @@ struct op_integer {
 /* An edge while shapes are worked out. */
 struct op_value {
 	const char *name;
-	struct shape shape;                  /* of a row when batched, else of the whole */
+	struct shape shape; /* of a row when batched, else of the whole */
 	bool batched;
-	const struct op_integer *integers;   /* [shape_count], of an integer tensor: known when the graph is loaded; else NULL */
-	const float *constant;               /* [shape_count], of an fp32 constant that is no parameter; else NULL */
+	const struct op_integer *integers; /* [shape_count] of an integer tensor, known at load; else NULL */
+	const float *constant;             /* [shape_count] of an fp32 constant that is no parameter; else NULL */
 	bool is_parameter;
-	enum graph_role role;                /* of a parameter, as its first user calls it */
-	size_t fan_in;                       /* of a parameter: see graph.h; of any other value: of the weight that made it, or 0 */
+	enum graph_role role; /* of a parameter, as its first user calls it */
+	size_t fan_in;        /* of a parameter: see graph.h; of any other value: of the weight that made it, or 0 */
 };
 
-enum op_attribute_type { OP_FLOAT = 1, OP_INT = 2, OP_STRING = 3, OP_TENSOR = 4, OP_FLOATS = 6, OP_INTS = 7, OP_OTHER = 0 };
+enum op_attribute_type {
+	OP_FLOAT = 1,
+	OP_INT = 2,
+	OP_STRING = 3,
+	OP_TENSOR = 4,
+	OP_FLOATS = 6,
+	OP_INTS = 7,
+	OP_OTHER = 0
+};
 
 struct op_attribute {
 	const char *name;
@@ -58,7 +66,7 @@ struct op_attribute {
 	const char *s;
 	const int64_t *ints;
 	const float *floats;
-	size_t count;                        /* of ints or floats */
+	size_t count; /* of ints or floats */
 };
 
 struct op;
@@ -67,27 +75,28 @@ struct op;
 struct op_build {
 	const char *op_type;
 	int64_t opset;
-	int64_t file_batch;                  /* the batch size that the file fixes; 0 when it is dynamic */
-	struct op_value **inputs;            /* [input_count]; NULL for an optional input left out */
+	int64_t file_batch;       /* the batch size that the file fixes; 0 when it is dynamic */
+	struct op_value **inputs; /* [input_count]; NULL for an optional input left out */
 	size_t input_count;
 	const struct op_attribute *attributes;
 	size_t attribute_count;
-	struct arena *arena;                 /* the graph's, for fold */
+	struct arena *arena; /* the graph's, for fold */
 
-	struct op_value *output;             /* shape, batched, integers to fill; the first output, the only one that is supported */
-	void *config;                        /* config_size bytes, zeroed */
-	size_t scratch, scratch_per_row;     /* floats that each call needs */
-	size_t normalised;                   /* Softmax: floats of a row that sum to one */
-	uint64_t flops_per_row;              /* of the forward pass, for the report */
+	struct op_value *output;         /* the first, the only one supported: shape or integers to fill */
+	void *config;                    /* config_size bytes, zeroed */
+	size_t scratch, scratch_per_row; /* floats that each call needs */
+	size_t normalised;               /* Softmax: floats of a row that sum to one */
+	uint64_t flops_per_row;          /* of the forward pass, for the report */
 };
 
-/* Edges while the graph runs. floats counts one row, or the whole when unbatched; arrays are [rows, floats] or [floats]. */
+/* Edges while the graph runs. floats is that of one row, or of the whole when unbatched: arrays are [rows, floats] or
+ * [floats]. */
 struct op_input {
 	const struct op_value *value;
 	size_t floats;
-	const float *data;                   /* NULL for an optional input left out */
-	float *grad;                         /* to write, or NULL */
-	struct reduce *reduce;               /* to hand factors to, or NULL */
+	const float *data;     /* NULL for an optional input left out */
+	float *grad;           /* to write, or NULL */
+	struct reduce *reduce; /* to hand factors to, or NULL */
 };
 
 struct op_output {
@@ -101,30 +110,31 @@ struct op_run {
 	const struct op *op;
 	size_t rows;
 	const void *config;
-	const struct op_input *in;           /* [in_count] */
+	const struct op_input *in; /* [in_count] */
 	size_t in_count;
 	struct op_output *out;
-	float *scratch;                      /* scratch + rows * scratch_per_row floats, of any content */
+	float *scratch; /* scratch + rows * scratch_per_row floats, of any content */
 };
 
 enum {
-	OP_VIEW = 1,                         /* the output is the first input's memory under another shape; no forward, no backward */
-	OP_SOFTMAX = 2, OP_LOG_SOFTMAX = 4,  /* at the end of a graph: read together with the loss */
+	OP_VIEW = 1, /* the output is the first input's memory under another shape; no forward, no backward */
+	OP_SOFTMAX = 2,
+	OP_LOG_SOFTMAX = 4, /* at the end of a graph: read together with the loss */
 };
 
 struct op {
-	const char *name;                    /* ONNX operator of the default domain */
+	const char *name; /* ONNX operator of the default domain */
 	size_t min_inputs, max_inputs;
-	const char *attributes;              /* names that infer knows, separated by blanks; any other is refused */
+	const char *attributes; /* names that infer knows, separated by blanks; any other is refused */
 	unsigned flags;
-	unsigned fixed;                      /* bit i: an initializer at input i is no parameter (batch-norm statistics, bounds) */
-	unsigned weights;                    /* bit i: a Constant node at input i is a parameter, as an initializer is */
+	unsigned fixed;   /* bit i: an initializer at input i is no parameter (batch-norm statistics, bounds) */
+	unsigned weights; /* bit i: a Constant node at input i is a parameter, as an initializer is */
 	size_t config_size;
-	int variant;                         /* tells the members of a family apart; the file's own */
+	int variant; /* tells the members of a family apart; the file's own */
 
-	/* Checks inputs and attributes, sets output, config and needs. Errors say what is wrong; the caller adds the node. */
+	/* Checks inputs and attributes, sets output, config and needs. Errors say what; the caller adds where. */
 	int (*infer)(const struct op *op, struct op_build *b, struct exp_error *err);
-	/* For integer tensors, which are worked out once: sets output->shape and output->integers. NULL: not for integers. */
+	/* The same for integer tensors, known at load: sets output->shape and output->integers. NULL: not for those. */
 	int (*fold)(const struct op *op, struct op_build *b, struct exp_error *err);
 	void (*forward)(const struct op_run *r);
 	void (*backward)(const struct op_run *r);

@@ -1,5 +1,6 @@
 /*
- * BatchNormalization with its stored statistics: Y = a (X - mean) + bias, a = scale / sqrt(variance + epsilon), for each channel.
+ * BatchNormalization with its stored statistics: Y = a (X - mean) + bias, a = scale / sqrt(variance + epsilon), for
+ * each channel.
  *
  *   dX = a dY        dscale = sum dY (X - mean) / sqrt(variance + epsilon)        dbias = sum dY
  *
@@ -13,7 +14,7 @@
 enum { X, SCALE, BIAS, MEAN, VARIANCE };
 
 struct batch_norm {
-	size_t outer, channels, inner;       /* of one row */
+	size_t outer, channels, inner; /* of one row */
 	float epsilon;
 };
 
@@ -32,7 +33,8 @@ static int check_vectors(const struct op_build *b, size_t channels, struct exp_e
 			return error_set(err, EXP_ESHAPE, "%s %s does not fit %zu channels", names[i],
 					 shape_format(&v->shape, v->batched, text), channels);
 		if (i >= MEAN && !v->constant)
-			return error_set(err, EXP_EUNSUPPORTED, "its stored statistics must be initializers with no other use");
+			return error_set(err, EXP_EUNSUPPORTED,
+					 "its stored statistics must be initializers with no other use");
 	}
 	return 0;
 }
@@ -50,7 +52,8 @@ static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
 	    (rc = op_get_int(b, "training_mode", &training, err)))
 		return rc;
 	if (training)
-		return error_set(err, EXP_EUNSUPPORTED, "training mode is not supported: export the model in evaluation mode");
+		return error_set(err, EXP_EUNSUPPORTED,
+				 "training mode is not supported: export the model in evaluation mode");
 	if (!x->batched || x->shape.rank < 2)
 		return error_set(err, EXP_EUNSUPPORTED, "the input must be rows with channels [N, C, …]");
 	c->outer = x->shape.dims[0];
@@ -96,7 +99,8 @@ static void forward(const struct op_run *r)
 		for (size_t n = 0; n < r->rows * c->outer; n++) {
 			size_t at = (n * c->channels + k) * c->inner;
 
-			shift_line(r->out->data + at, r->in[X].data + at, a, r->in[MEAN].data[k], r->in[BIAS].data[k], c->inner);
+			shift_line(r->out->data + at, r->in[X].data + at, a, r->in[MEAN].data[k], r->in[BIAS].data[k],
+				   c->inner);
 		}
 	}
 }
@@ -149,13 +153,21 @@ static void backward(const struct op_run *r)
 			continue;
 		for (size_t n = 0; n < r->rows; n++)
 			channel_gradients(r, n, i == SCALE, r->scratch + n * c->channels);
-		reduce_add_rows(r->in[i].reduce, &(struct reduce_rows){ .rows = r->scratch, .samples = r->rows, .count = c->channels,
-									.scale = 1.0f });
+		reduce_add_rows(r->in[i].reduce,
+				&(struct reduce_rows){
+				    .rows = r->scratch, .samples = r->rows, .count = c->channels, .scale = 1.0f });
 	}
 }
 
 const struct op op_batch_normalization = {
-	.name = "BatchNormalization", .min_inputs = 5, .max_inputs = 5, .attributes = "epsilon momentum training_mode spatial",
-	.fixed = 1u << MEAN | 1u << VARIANCE, .weights = 1u << SCALE | 1u << BIAS, .config_size = sizeof(struct batch_norm),
-	.infer = infer, .forward = forward, .backward = backward,
+	.name = "BatchNormalization",
+	.min_inputs = 5,
+	.max_inputs = 5,
+	.attributes = "epsilon momentum training_mode spatial",
+	.fixed = 1u << MEAN | 1u << VARIANCE,
+	.weights = 1u << SCALE | 1u << BIAS,
+	.config_size = sizeof(struct batch_norm),
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
 };

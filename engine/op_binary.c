@@ -1,9 +1,9 @@
 /*
- * Add, Sub, Mul, Div with NumPy's broadcasting. A batched operand's first dimension is the batch, so an unbatched operand of the
- * same rank must have 1 there.
+ * Add, Sub, Mul, Div with NumPy's broadcasting. A batched operand's first dimension is the batch, so an unbatched
+ * operand of the same rank must have 1 there.
  *
- * Gradients, for Y = f(A, B): dA = dY * df/dA summed over the dimensions along which A was broadcast. That sum runs inside one
- * sample: what it gives for an unbatched operand is that sample's own gradient.
+ * Gradients, for Y = f(A, B): dA = dY * df/dA summed over the dimensions along which A was broadcast. That sum runs
+ * inside one sample: what it gives for an unbatched operand is that sample's own gradient.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -14,11 +14,11 @@
 enum { ADD, SUB, MUL, DIV };
 
 struct binary {
-	size_t rank, dims[GRAPH_MAX_DIMS];         /* of one row of the output, neighbours merged where both run on */
-	size_t strides[2][GRAPH_MAX_DIMS];         /* floats to step in each operand; 0 where it is broadcast */
-	size_t count;                              /* of one row of the output */
-	size_t counts[2];                          /* of one row of each operand */
-	bool plain[2];                             /* the operand has the output's shape */
+	size_t rank, dims[GRAPH_MAX_DIMS]; /* of one row of the output, neighbours merged where both run on */
+	size_t strides[2][GRAPH_MAX_DIMS]; /* floats to step in each operand; 0 where it is broadcast */
+	size_t count;                      /* of one row of the output */
+	size_t counts[2];                  /* of one row of each operand */
+	bool plain[2];                     /* the operand has the output's shape */
 };
 
 /* ---- shapes ---- */
@@ -50,7 +50,8 @@ static int broadcast(const struct op_build *b, struct shape *out, struct exp_err
 	}
 	for (size_t i = 0; i < 2; i++) {
 		const struct op_value *v = b->inputs[i];
-		bool first_fits = v->batched ? v->shape.dims[0] == out->dims[0] : v->shape.rank < rank || v->shape.dims[0] == 1;
+		bool first_fits =
+		    v->batched ? v->shape.dims[0] == out->dims[0] : v->shape.rank < rank || v->shape.dims[0] == 1;
 
 		if (b->output->batched && !first_fits)
 			return misfit(b, err);
@@ -130,9 +131,9 @@ static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
 struct runs {
 	const struct binary *c;
 	size_t index[GRAPH_MAX_DIMS];
-	size_t length;                             /* floats of one run */
-	size_t out, at[2];                         /* where the run starts in the output's row and in the operands' */
-	size_t step[2];                            /* 0 or 1: how each operand moves within the run */
+	size_t length;     /* floats of one run */
+	size_t out, at[2]; /* where the run starts in the output's row and in the operands' */
+	size_t step[2];    /* 0 or 1: how each operand moves within the run */
 };
 
 static struct runs first_run(const struct binary *c)
@@ -171,20 +172,20 @@ static const float *row_of(const struct op_run *r, size_t operand, size_t n)
 
 /* ---- forward ---- */
 
-#define LOOP(x_at, y_at, expression) \
-	for (size_t i = 0; i < n; i++) { \
-		float a = x[x_at], b = y[y_at]; \
-\
-		z[i] = expression; \
+#define LOOP(x_at, y_at, expression)                                                                                   \
+	for (size_t i = 0; i < n; i++) {                                                                               \
+		float a = x[x_at], b = y[y_at];                                                                        \
+                                                                                                                       \
+		z[i] = expression;                                                                                     \
 	}
 
-#define APPLY(expression) \
-	if (p && q) \
-		LOOP(i, i, expression) \
-	else if (p) \
-		LOOP(i, 0, expression) \
-	else \
-		LOOP(0, q * i, expression)
+#define APPLY(expression)                                                                                              \
+	if (p && q)                                                                                                    \
+		LOOP(i, i, expression)                                                                                 \
+	else if (p)                                                                                                    \
+		LOOP(i, 0, expression)                                                                                 \
+	else                                                                                                           \
+		LOOP(0, q *i, expression)
 
 /* z [n] = f(x, y); an operand whose step is 0 stays where it is. */
 KERNEL static void apply(int variant, float *restrict z, const float *x, const float *y, const size_t step[2], size_t n)
@@ -298,7 +299,8 @@ static void backward(const struct op_run *r)
 
 /* ---- integers ---- */
 
-static int fold_one(int variant, struct op_integer x, struct op_integer y, struct op_integer *out, struct exp_error *err)
+static int fold_one(int variant, struct op_integer x, struct op_integer y, struct op_integer *out,
+		    struct exp_error *err)
 {
 	bool overflow = false;
 
@@ -309,11 +311,14 @@ static int fold_one(int variant, struct op_integer x, struct op_integer y, struc
 		overflow = __builtin_sub_overflow(x.value, y.value, &out->value) || x.per_row != y.per_row;
 	else if (variant == MUL)
 		overflow = __builtin_mul_overflow(x.value, y.value, &out->value) || (x.per_row && y.per_row);
-	else if (y.value == 0 || (x.value == INT64_MIN && y.value == -1) || (y.per_row && !x.per_row) || x.value % y.value)
+	else if (y.value == 0 || (x.value == INT64_MIN && y.value == -1) || (y.per_row && !x.per_row) ||
+		 x.value % y.value)
 		overflow = true;
 	else
 		*out = (struct op_integer){ x.value / y.value, x.per_row && !y.per_row };
-	return overflow ? error_set(err, EXP_EUNSUPPORTED, "a size that is computed here overflows or mixes the batch with others") : 0;
+	return overflow ? error_set(err, EXP_EUNSUPPORTED,
+				    "a size that is computed here overflows or mixes the batch with others")
+			: 0;
 }
 
 static int fold(const struct op *op, struct op_build *b, struct exp_error *err)
@@ -335,9 +340,11 @@ static int fold(const struct op *op, struct op_build *b, struct exp_error *err)
 	return rc;
 }
 
-#define BINARY(onnx_name, which) \
-	{ .name = onnx_name, .min_inputs = 2, .max_inputs = 2, .config_size = sizeof(struct binary), .variant = which, \
-	  .infer = infer, .fold = fold, .forward = forward, .backward = backward }
+#define BINARY(onnx_name, which)                                                                                       \
+	{                                                                                                              \
+		.name = onnx_name, .min_inputs = 2, .max_inputs = 2, .config_size = sizeof(struct binary),             \
+		.variant = which, .infer = infer, .fold = fold, .forward = forward, .backward = backward               \
+	}
 
 const struct op op_add = BINARY("Add", ADD);
 const struct op op_sub = BINARY("Sub", SUB);

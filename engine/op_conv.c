@@ -1,8 +1,8 @@
 /*
  * Conv over one or two spatial dimensions, with groups, strides, pads and dilations.
  *
- * For each sample and group, columns [K, T] hold what each of the K = C/G * taps weights of an output channel meets at each of the T
- * positions (window.h). Then, with W_g [M/G, K]:
+ * For each sample and group, columns [K, T] hold what each of the K = C/G * taps weights of an output channel meets at
+ * each of the T positions (window.h). Then, with W_g [M/G, K]:
  *
  *   Y_g [M/G, T] = W_g columns + b          dX_g = scatter(W_g^T dY_g)
  *   dW_g [M/G, K] = dY_g columns^T          db = dY summed over T
@@ -17,9 +17,9 @@
 
 struct conv {
 	struct window w;
-	size_t groups, channels, filters;    /* G, C, M */
-	size_t depth, group_filters;         /* K, M/G */
-	bool direct;                         /* the image is its own columns */
+	size_t groups, channels, filters; /* G, C, M */
+	size_t depth, group_filters;      /* K, M/G */
+	bool direct;                      /* the image is its own columns */
 };
 
 static int infer_groups(const struct op_build *b, struct conv *c, struct exp_error *err)
@@ -32,14 +32,18 @@ static int infer_groups(const struct op_build *b, struct conv *c, struct exp_err
 	if (rc)
 		return rc;
 	if (w->batched || (x->shape.rank != 3 && x->shape.rank != 4) || w->shape.rank != x->shape.rank)
-		return error_set(err, EXP_EUNSUPPORTED, "the input %s and the weight %s are not those of a 1-D or 2-D convolution",
-				 shape_format(&x->shape, x->batched, image), shape_format(&w->shape, w->batched, weight));
+		return error_set(err, EXP_EUNSUPPORTED,
+				 "the input %s and the weight %s are not those of a 1-D or 2-D convolution",
+				 shape_format(&x->shape, x->batched, image),
+				 shape_format(&w->shape, w->batched, weight));
 	c->channels = x->shape.dims[1];
 	c->filters = w->shape.dims[0];
 	c->groups = (size_t)groups;
-	if (groups < 1 || c->channels % c->groups || c->filters % c->groups || w->shape.dims[1] != c->channels / c->groups)
+	if (groups < 1 || c->channels % c->groups || c->filters % c->groups ||
+	    w->shape.dims[1] != c->channels / c->groups)
 		return error_set(err, EXP_ESHAPE, "the input %s and the weight %s do not fit in %" PRId64 " groups",
-				 shape_format(&x->shape, x->batched, image), shape_format(&w->shape, false, weight), groups);
+				 shape_format(&x->shape, x->batched, image), shape_format(&w->shape, false, weight),
+				 groups);
 	return 0;
 }
 
@@ -105,8 +109,13 @@ static void forward_sample(const struct op_run *r, const struct conv *c, const f
 		for (size_t i = 0; i < t; i++)
 			y[m * t + i] = bias[m];
 	for (size_t g = 0; g < c->groups; g++)
-		blas_multiply(&(struct blas_product){ .a = r->in[1].data + g * part * c->depth, .b = columns + g * c->depth * t,
-						      .c = y + g * part * t, .m = part, .n = t, .k = c->depth, .alpha = 1.0f,
+		blas_multiply(&(struct blas_product){ .a = r->in[1].data + g * part * c->depth,
+						      .b = columns + g * c->depth * t,
+						      .c = y + g * part * t,
+						      .m = part,
+						      .n = t,
+						      .k = c->depth,
+						      .alpha = 1.0f,
 						      .beta = bias ? 1.0f : 0.0f });
 }
 
@@ -126,11 +135,16 @@ static void reduce_weight(const struct op_run *r, const struct conv *c, size_t n
 	size_t t = c->w.positions, part = c->group_filters;
 
 	for (size_t g = 0; g < c->groups; g++)
-		reduce_add_factors(r->in[1].reduce,
-				   &(struct reduce_factors){ .activations = columns + g * c->depth * t, .out_grads = dy + g * part * t,
-							     .samples = 1, .positions = t, .in = c->depth, .out = part,
-							     .position_last = true, .scale = 1.0f, .first_sample = n,
-							     .at = g * part * c->depth });
+		reduce_add_factors(r->in[1].reduce, &(struct reduce_factors){ .activations = columns + g * c->depth * t,
+									      .out_grads = dy + g * part * t,
+									      .samples = 1,
+									      .positions = t,
+									      .in = c->depth,
+									      .out = part,
+									      .position_last = true,
+									      .scale = 1.0f,
+									      .first_sample = n,
+									      .at = g * part * c->depth });
 }
 
 static void input_gradient(const struct op_run *r, const struct conv *c, size_t n)
@@ -140,9 +154,14 @@ static void input_gradient(const struct op_run *r, const struct conv *c, size_t 
 	size_t t = c->w.positions, part = c->group_filters;
 
 	for (size_t g = 0; g < c->groups; g++)
-		blas_multiply(&(struct blas_product){ .a = r->in[1].data + g * part * c->depth, .b = dy + g * part * t,
-						      .c = columns + g * c->depth * t, .m = c->depth, .n = t, .k = part,
-						      .trans_a = true, .alpha = 1.0f });
+		blas_multiply(&(struct blas_product){ .a = r->in[1].data + g * part * c->depth,
+						      .b = dy + g * part * t,
+						      .c = columns + g * c->depth * t,
+						      .m = c->depth,
+						      .n = t,
+						      .k = part,
+						      .trans_a = true,
+						      .alpha = 1.0f });
 	if (!c->direct)
 		window_scatter(&c->w, columns, c->channels, dx);
 }
@@ -173,7 +192,13 @@ static void backward(const struct op_run *r)
 }
 
 const struct op op_conv = {
-	.name = "Conv", .min_inputs = 2, .max_inputs = 3, .attributes = "auto_pad dilations group kernel_shape pads strides",
-	.weights = 1u << 1 | 1u << 2, .config_size = sizeof(struct conv), .infer = infer, .forward = forward,
+	.name = "Conv",
+	.min_inputs = 2,
+	.max_inputs = 3,
+	.attributes = "auto_pad dilations group kernel_shape pads strides",
+	.weights = 1u << 1 | 1u << 2,
+	.config_size = sizeof(struct conv),
+	.infer = infer,
+	.forward = forward,
 	.backward = backward,
 };

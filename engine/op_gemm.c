@@ -1,19 +1,19 @@
 /*
  * Gemm: Y [M, N] = alpha * A [M, K] * B [K, N] + beta * C, with A or B transposed on request.
  *
- * As a layer: A holds the rows, B the weight, C the bias. M = rows * positions; positions is 1 unless an export merged a sequence into the
- * batch, in which case the positions of a sample add up before anything is squared.
+ * As a layer: A holds the rows, B the weight, C the bias. M = rows * positions; positions is 1 unless an export merged
+ * a sequence into the batch, in which case the positions of a sample add up before anything is squared.
  */
 #include "engine/blas.h"
 #include "engine/kernels.h"
 #include "engine/op.h"
 
 struct gemm {
-	size_t positions;                  /* rows of A that one sample owns; all of them when A is unbatched */
-	size_t inner, outer;               /* K, N */
+	size_t positions;    /* rows of A that one sample owns; all of them when A is unbatched */
+	size_t inner, outer; /* K, N */
 	bool trans_a, trans_b;
 	float alpha, beta;
-	size_t bias_rows, bias_columns;    /* C as stored: 1 where it is broadcast */
+	size_t bias_rows, bias_columns; /* C as stored: 1 where it is broadcast */
 };
 
 static int infer_matrices(const struct op_build *b, struct gemm *c, struct exp_error *err)
@@ -22,16 +22,17 @@ static int infer_matrices(const struct op_build *b, struct gemm *c, struct exp_e
 	char left[SHAPE_TEXT], right[SHAPE_TEXT];
 
 	if (x->shape.rank != 2 || w->shape.rank != 2)
-		return error_set(err, EXP_ESHAPE, "A %s and B %s must be matrices", shape_format(&x->shape, x->batched, left),
-				 shape_format(&w->shape, w->batched, right));
+		return error_set(err, EXP_ESHAPE, "A %s and B %s must be matrices",
+				 shape_format(&x->shape, x->batched, left), shape_format(&w->shape, w->batched, right));
 	if (w->batched || (x->batched && c->trans_a))
 		return error_set(err, EXP_EUNSUPPORTED, "only A may depend on the rows, and then not transposed");
 	c->positions = x->shape.dims[c->trans_a ? 1 : 0];
 	c->inner = x->shape.dims[c->trans_a ? 0 : 1];
 	c->outer = w->shape.dims[c->trans_b ? 0 : 1];
 	if (w->shape.dims[c->trans_b ? 1 : 0] != c->inner)
-		return error_set(err, EXP_ESHAPE, "A %s and B %s do not fit%s", shape_format(&x->shape, x->batched, left),
-				 shape_format(&w->shape, w->batched, right), c->trans_b ? " (B transposed)" : "");
+		return error_set(err, EXP_ESHAPE, "A %s and B %s do not fit%s",
+				 shape_format(&x->shape, x->batched, left), shape_format(&w->shape, w->batched, right),
+				 c->trans_b ? " (B transposed)" : "");
 	return 0;
 }
 
@@ -114,8 +115,15 @@ static void forward(const struct op_run *r)
 
 	if (has_bias(r))
 		spread_bias(c, &r->in[2], r->out->data, rows);
-	blas_multiply(&(struct blas_product){ .a = r->in[0].data, .b = r->in[1].data, .c = r->out->data, .m = rows, .n = c->outer,
-					      .k = c->inner, .trans_a = c->trans_a, .trans_b = c->trans_b, .alpha = c->alpha,
+	blas_multiply(&(struct blas_product){ .a = r->in[0].data,
+					      .b = r->in[1].data,
+					      .c = r->out->data,
+					      .m = rows,
+					      .n = c->outer,
+					      .k = c->inner,
+					      .trans_a = c->trans_a,
+					      .trans_b = c->trans_b,
+					      .alpha = c->alpha,
 					      .beta = has_bias(r) ? 1.0f : 0.0f });
 }
 
@@ -177,7 +185,7 @@ static void sum_bias(const struct gemm *c, const float *out_grad, float *out)
 	for (size_t i = 0; i < c->positions; i++)
 		for (size_t k = 0; k < c->outer; k++)
 			out[(c->bias_rows == 1 ? 0 : i) * c->bias_columns + (c->bias_columns == 1 ? 0 : k)] +=
-				c->beta * out_grad[i * c->outer + k];
+			    c->beta * out_grad[i * c->outer + k];
 }
 
 static void bias_gradient(const struct op_run *r, const struct gemm *c)
@@ -217,6 +225,13 @@ static void backward(const struct op_run *r)
 }
 
 const struct op op_gemm = {
-	.name = "Gemm", .min_inputs = 2, .max_inputs = 3, .attributes = "alpha beta transA transB", .weights = 1u << 1 | 1u << 2,
-	.config_size = sizeof(struct gemm), .infer = infer, .forward = forward, .backward = backward,
+	.name = "Gemm",
+	.min_inputs = 2,
+	.max_inputs = 3,
+	.attributes = "alpha beta transA transB",
+	.weights = 1u << 1 | 1u << 2,
+	.config_size = sizeof(struct gemm),
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
 };

@@ -1,6 +1,6 @@
 /*
- * What exporters use to compute shapes: Shape, Gather, Concat, Slice, Cast on integer tensors. All of it is worked out once,
- * when the graph is loaded; the batch stays a symbol (struct op_integer).
+ * What exporters use to compute shapes: Shape, Gather, Concat, Slice, Cast on integer tensors. All of it is worked out
+ * once, when the graph is loaded; the batch stays a symbol (struct op_integer).
  */
 #include <inttypes.h>
 #include <string.h>
@@ -20,7 +20,8 @@ static int fold_shape(const struct op *op, struct op_build *b, struct exp_error 
 	start = start < 0 ? start + rank : start;
 	end = end < 0 ? end + rank : end > rank ? rank : end;
 	if (start < 0 || start > end)
-		return error_set(err, EXP_ESHAPE, "it asks for dimensions %" PRId64 " to %" PRId64 " of %" PRId64, start, end, rank);
+		return error_set(err, EXP_ESHAPE, "it asks for dimensions %" PRId64 " to %" PRId64 " of %" PRId64,
+				 start, end, rank);
 	b->output->shape = (struct shape){ 1, { (size_t)(end - start) } };
 	rc = op_new_integers(b, &out, err);
 	if (rc)
@@ -54,7 +55,8 @@ static int fold_gather(const struct op *op, struct op_build *b, struct exp_error
 		int64_t at = index[i].value < 0 ? index[i].value + (int64_t)size : index[i].value;
 
 		if (at < 0 || (size_t)at >= size || index[i].per_row)
-			return error_set(err, EXP_ESHAPE, "the index %" PRId64 " lies outside %zu elements", index[i].value, size);
+			return error_set(err, EXP_ESHAPE, "the index %" PRId64 " lies outside %zu elements",
+					 index[i].value, size);
 		out[i] = data[at];
 	}
 	b->output->integers = out;
@@ -125,7 +127,8 @@ static int fold_slice(const struct op *op, struct op_build *b, struct exp_error 
 	    (rc = slice_bound(b, 3, "axes", &axis, err)) || (rc = slice_bound(b, 4, "steps", &step, err)))
 		return rc;
 	if (b->inputs[0]->shape.rank != 1 || (axis != 0 && axis != -1) || step != 1)
-		return error_set(err, EXP_EUNSUPPORTED, "of integer tensors only plain slices of vectors are supported");
+		return error_set(err, EXP_EUNSUPPORTED,
+				 "of integer tensors only plain slices of vectors are supported");
 	start = clamp_bound(start, (int64_t)size);
 	end = clamp_bound(end, (int64_t)size);
 	b->output->shape = (struct shape){ 1, { end > start ? (size_t)(end - start) : 0 } };
@@ -161,17 +164,37 @@ static int fold_cast(const struct op *op, struct op_build *b, struct exp_error *
 }
 
 const struct op op_shape = {
-	.name = "Shape", .min_inputs = 1, .max_inputs = 1, .attributes = "start end", .fold = fold_shape,
+	.name = "Shape",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "start end",
+	.fold = fold_shape,
 };
 const struct op op_gather = {
-	.name = "Gather", .min_inputs = 2, .max_inputs = 2, .attributes = "axis", .fold = fold_gather,
+	.name = "Gather",
+	.min_inputs = 2,
+	.max_inputs = 2,
+	.attributes = "axis",
+	.fold = fold_gather,
 };
 const struct op op_concat = {
-	.name = "Concat", .min_inputs = 1, .max_inputs = 64, .attributes = "axis", .fold = fold_concat,
+	.name = "Concat",
+	.min_inputs = 1,
+	.max_inputs = 64,
+	.attributes = "axis",
+	.fold = fold_concat,
 };
 const struct op op_slice = {
-	.name = "Slice", .min_inputs = 1, .max_inputs = 5, .attributes = "starts ends axes", .fold = fold_slice,
+	.name = "Slice",
+	.min_inputs = 1,
+	.max_inputs = 5,
+	.attributes = "starts ends axes",
+	.fold = fold_slice,
 };
 const struct op op_cast = {
-	.name = "Cast", .min_inputs = 1, .max_inputs = 1, .attributes = "to", .fold = fold_cast,
+	.name = "Cast",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "to",
+	.fold = fold_cast,
 };

@@ -1,5 +1,6 @@
 /*
- * Pad with a constant, inside the rows. PyTorch's exporter puts one in front of every AveragePool that counts its padding.
+ * Pad with a constant, inside the rows. PyTorch's exporter puts one in front of every AveragePool that counts its
+ * padding.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +11,7 @@ enum { PADS = 1, VALUE = 2 };
 
 struct pad {
 	size_t rank, in[GRAPH_MAX_DIMS], before[GRAPH_MAX_DIMS];
-	size_t out_strides[GRAPH_MAX_DIMS];      /* floats */
+	size_t out_strides[GRAPH_MAX_DIMS]; /* floats */
 	size_t in_count, out_count;
 	float value;
 };
@@ -88,7 +89,8 @@ static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
 }
 
 /* Copies the inner part line by line, to the padded tensor or back from it. */
-static void copy_inner(const struct pad *c, float *padded, float *inner, const float *from_padded, const float *from_inner)
+static void copy_inner(const struct pad *c, float *padded, float *inner, const float *from_padded,
+		       const float *from_inner)
 {
 	size_t index[GRAPH_MAX_DIMS] = { 0 }, line = c->rank ? c->in[c->rank - 1] : 1;
 
@@ -128,6 +130,13 @@ static void backward(const struct op_run *r)
 }
 
 const struct op op_pad = {
-	.name = "Pad", .min_inputs = 1, .max_inputs = 3, .attributes = "mode pads value", .fixed = 1u << VALUE,
-	.config_size = sizeof(struct pad), .infer = infer, .forward = forward, .backward = backward,
+	.name = "Pad",
+	.min_inputs = 1,
+	.max_inputs = 3,
+	.attributes = "mode pads value",
+	.fixed = 1u << VALUE,
+	.config_size = sizeof(struct pad),
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
 };

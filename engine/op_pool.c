@@ -1,8 +1,8 @@
 /*
  * MaxPool, AveragePool, GlobalAveragePool.
  *
- * The gradient of a maximum goes to the first input that attains it, as in PyTorch; that of an average to all that it was taken over.
- * count_include_pad counts padding (but not what lies beyond it) in the average.
+ * The gradient of a maximum goes to the first input that attains it, as in PyTorch; that of an average to all that it
+ * was taken over. count_include_pad counts padding (but not what lies beyond it) in the average.
  */
 #include <math.h>
 #include <string.h>
@@ -37,7 +37,8 @@ static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
 		return rc;
 	for (size_t d = 0; d < WINDOW_DIMS; d++)
 		if (c->w.pad[d] >= (c->w.kernel[d] - 1) * c->w.dilation[d] + 1 && c->w.pad[d] > 0)
-			return error_set(err, EXP_EUNSUPPORTED, "padding that is as wide as the window leaves windows empty");
+			return error_set(err, EXP_EUNSUPPORTED,
+					 "padding that is as wide as the window leaves windows empty");
 	c->include_pad = include_pad != 0;
 	c->channels = b->inputs[0]->shape.dims[1];
 	window_output(b, &c->w, c->channels);
@@ -48,14 +49,14 @@ static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
 
 /* One tap: where the outputs that it serves lie in their plane, and what they read in the input's. */
 struct tap {
-	size_t rows, count, step;          /* rows of outputs, outputs of a row, inputs between neighbours of a row */
-	size_t x, y;                       /* the first output's input, the first output */
-	size_t x_row, y_row;               /* floats from row to row */
+	size_t rows, count, step; /* rows of outputs, outputs of a row, inputs between neighbours of a row */
+	size_t x, y;              /* the first output's input, the first output */
+	size_t x_row, y_row;      /* floats from row to row */
 };
 
 /*
- * A plane is done a tap at a time: the inner loops run over the outputs of a row and hold no branches. Vectors do not pay
- * here: rows are short, and most pools step by two.
+ * A plane is done a tap at a time: the inner loops run over the outputs of a row and hold no branches. Vectors do not
+ * pay here: rows are short, and most pools step by two.
  */
 static void take_max(const struct tap *t, const float *restrict x, float *restrict y)
 {
@@ -80,7 +81,8 @@ static void take_sum(const struct tap *t, const float *restrict x, float *restri
 }
 
 /* What has been given is taken from g, so that later taps with the same value get none. */
-static void give_max(const struct tap *t, const float *restrict x, const float *restrict y, float *restrict g, float *restrict dx)
+static void give_max(const struct tap *t, const float *restrict x, const float *restrict y, float *restrict g,
+		     float *restrict dx)
 {
 	for (size_t i = 0; i < t->rows; i++) {
 		size_t from = t->x + i * t->x_row, to = t->y + i * t->y_row;
@@ -204,7 +206,7 @@ static void backward(const struct op_run *r)
 /* ---- GlobalAveragePool ---- */
 
 struct global {
-	size_t planes, pixels;       /* of one row */
+	size_t planes, pixels; /* of one row */
 };
 
 static int infer_global(const struct op *op, struct op_build *b, struct exp_error *err)
@@ -248,16 +250,33 @@ static void backward_global(const struct op_run *r)
 }
 
 const struct op op_max_pool = {
-	.name = "MaxPool", .min_inputs = 1, .max_inputs = 1,
-	.attributes = "auto_pad ceil_mode dilations kernel_shape pads storage_order strides", .config_size = sizeof(struct pool),
-	.variant = MAX, .infer = infer, .forward = forward, .backward = backward,
+	.name = "MaxPool",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "auto_pad ceil_mode dilations kernel_shape pads storage_order strides",
+	.config_size = sizeof(struct pool),
+	.variant = MAX,
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
 };
 const struct op op_average_pool = {
-	.name = "AveragePool", .min_inputs = 1, .max_inputs = 1,
-	.attributes = "auto_pad ceil_mode count_include_pad kernel_shape pads strides", .config_size = sizeof(struct pool),
-	.variant = AVERAGE, .infer = infer, .forward = forward, .backward = backward,
+	.name = "AveragePool",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "auto_pad ceil_mode count_include_pad kernel_shape pads strides",
+	.config_size = sizeof(struct pool),
+	.variant = AVERAGE,
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
 };
 const struct op op_global_average_pool = {
-	.name = "GlobalAveragePool", .min_inputs = 1, .max_inputs = 1, .config_size = sizeof(struct global), .infer = infer_global,
-	.forward = forward_global, .backward = backward_global,
+	.name = "GlobalAveragePool",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.config_size = sizeof(struct global),
+	.infer = infer_global,
+	.forward = forward_global,
+	.backward = backward_global,
 };

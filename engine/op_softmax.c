@@ -1,6 +1,6 @@
 /*
- * Softmax and LogSoftmax. Before opset 13 the tensor is read as a matrix whose rows are the dimensions from axis on; since then only
- * the one axis counts. As [outer, size, inner], with inner = 1 in the first case.
+ * Softmax and LogSoftmax. Before opset 13 the tensor is read as a matrix whose rows are the dimensions from axis on;
+ * since then only the one axis counts. As [outer, size, inner], with inner = 1 in the first case.
  *
  *   Softmax:     dX = Y * (dY - sum(dY * Y))
  *   LogSoftmax:  dX = dY - exp(Y) * sum(dY)
@@ -13,7 +13,7 @@
 enum { SOFTMAX, LOG_SOFTMAX };
 
 struct softmax {
-	size_t outer, size, inner;       /* of one row */
+	size_t outer, size, inner; /* of one row */
 };
 
 static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
@@ -87,10 +87,26 @@ static void backward(const struct op_run *r)
 }
 
 const struct op op_softmax = {
-	.name = "Softmax", .min_inputs = 1, .max_inputs = 1, .attributes = "axis", .flags = OP_SOFTMAX,
-	.config_size = sizeof(struct softmax), .variant = SOFTMAX, .infer = infer, .forward = forward, .backward = backward,
+	.name = "Softmax",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "axis",
+	.flags = OP_SOFTMAX,
+	.config_size = sizeof(struct softmax),
+	.variant = SOFTMAX,
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
 };
 const struct op op_log_softmax = {
-	.name = "LogSoftmax", .min_inputs = 1, .max_inputs = 1, .attributes = "axis", .flags = OP_LOG_SOFTMAX,
-	.config_size = sizeof(struct softmax), .variant = LOG_SOFTMAX, .infer = infer, .forward = forward, .backward = backward,
+	.name = "LogSoftmax",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "axis",
+	.flags = OP_LOG_SOFTMAX,
+	.config_size = sizeof(struct softmax),
+	.variant = LOG_SOFTMAX,
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
 };

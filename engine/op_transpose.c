@@ -6,8 +6,8 @@
 #include "engine/op.h"
 
 struct transpose {
-	size_t rank, dims[GRAPH_MAX_DIMS];       /* of the output */
-	size_t strides[GRAPH_MAX_DIMS];          /* floats in the input for a step in the output */
+	size_t rank, dims[GRAPH_MAX_DIMS]; /* of the output */
+	size_t strides[GRAPH_MAX_DIMS];    /* floats in the input for a step in the output */
 	size_t count;
 };
 
@@ -97,6 +97,12 @@ static void backward(const struct op_run *r)
 }
 
 const struct op op_transpose = {
-	.name = "Transpose", .min_inputs = 1, .max_inputs = 1, .attributes = "perm", .config_size = sizeof(struct transpose),
-	.infer = infer, .forward = forward, .backward = backward,
+	.name = "Transpose",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "perm",
+	.config_size = sizeof(struct transpose),
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
 };

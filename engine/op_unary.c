@@ -1,5 +1,6 @@
 /*
- * Functions of one number, element by element: Y = f(X), dX = dY * f'(x), with f' written in x or y, whichever is handier.
+ * Functions of one number, element by element: Y = f(X), dX = dY * f'(x), with f' written in x or y, whichever is
+ * handier.
  */
 #include <math.h>
 
@@ -69,16 +70,20 @@ KERNEL static void tanh_gradient(float *restrict dx, const float *restrict dy, c
 static void backward(const struct op_run *r)
 {
 	static void (*const gradients[])(float *restrict, const float *restrict, const float *restrict, size_t) = {
-		[RELU] = relu_gradient, [SIGMOID] = sigmoid_gradient, [TANH] = tanh_gradient,
+		[RELU] = relu_gradient,
+		[SIGMOID] = sigmoid_gradient,
+		[TANH] = tanh_gradient,
 	};
 
 	if (r->in[0].grad)
 		gradients[r->op->variant](r->in[0].grad, r->out->grad, r->out->data, r->rows * r->out->floats);
 }
 
-#define UNARY(onnx_name, which) \
-	{ .name = onnx_name, .min_inputs = 1, .max_inputs = 1, .variant = which, .infer = infer, .forward = forward, \
-	  .backward = backward }
+#define UNARY(onnx_name, which)                                                                                        \
+	{                                                                                                              \
+		.name = onnx_name, .min_inputs = 1, .max_inputs = 1, .variant = which, .infer = infer,                 \
+		.forward = forward, .backward = backward                                                               \
+	}
 
 const struct op op_relu = UNARY("Relu", RELU);
 const struct op op_sigmoid = UNARY("Sigmoid", SIGMOID);

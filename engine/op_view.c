@@ -1,6 +1,7 @@
 /*
- * The same numbers under another shape: Identity, Dropout (inference), Flatten, Reshape, Squeeze, Unsqueeze. Memory is shared, so there
- * is nothing to run; what counts is where the batch goes. It must stay first: a sample's floats remain one block.
+ * The same numbers under another shape: Identity, Dropout (inference), Flatten, Reshape, Squeeze, Unsqueeze. Memory is
+ * shared, so there is nothing to run; what counts is where the batch goes. It must stay first: a sample's floats remain
+ * one block.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -44,7 +45,8 @@ static int fold_identity(const struct op *op, struct op_build *b, struct exp_err
 static int infer_dropout(const struct op *op, struct op_build *b, struct exp_error *err)
 {
 	if (b->input_count > 2 && b->inputs[2])
-		return error_set(err, EXP_EUNSUPPORTED, "training mode is not supported: export the model in evaluation mode");
+		return error_set(err, EXP_EUNSUPPORTED,
+				 "training mode is not supported: export the model in evaluation mode");
 	return infer_same(op, b, err);
 }
 
@@ -77,12 +79,13 @@ static int infer_flatten(const struct op *op, struct op_build *b, struct exp_err
 
 static int bad_target(struct exp_error *err, size_t i, int64_t value)
 {
-	return error_set(err, EXP_ESHAPE, "element %zu of the target shape is %" PRId64 ", which does not fit the input", i, value);
+	return error_set(err, EXP_ESHAPE,
+			 "element %zu of the target shape is %" PRId64 ", which does not fit the input", i, value);
 }
 
 /*
- * The first element of a batched target, in entries a row. A file that fixes the batch at n writes multiples of n there; a sensible
- * shape for other batches follows by dividing. *open is set for -1.
+ * The first element of a batched target, in entries a row. A file that fixes the batch at n writes multiples of n
+ * there; a sensible shape for other batches follows by dividing. *open is set for -1.
  */
 static int first_dim(const struct op_build *b, struct op_integer t, size_t *dim, bool *open, struct exp_error *err)
 {
@@ -96,12 +99,13 @@ static int first_dim(const struct op_build *b, struct op_integer t, size_t *dim,
 		*dim = (size_t)(t.value / b->file_batch);
 	else
 		return error_set(err, EXP_ESHAPE,
-				 "the target shape starts with %" PRId64 ", which fixes the batch: use -1 or 0 there", t.value);
+				 "the target shape starts with %" PRId64 ", which fixes the batch: use -1 or 0 there",
+				 t.value);
 	return 0;
 }
 
-static int read_target(const struct op_build *b, const struct op_integer *target, size_t rank, bool zero_is_zero, struct shape *out,
-		       size_t *open, struct exp_error *err)
+static int read_target(const struct op_build *b, const struct op_integer *target, size_t rank, bool zero_is_zero,
+		       struct shape *out, size_t *open, struct exp_error *err)
 {
 	const struct op_value *x = b->inputs[0];
 
@@ -114,7 +118,8 @@ static int read_target(const struct op_build *b, const struct op_integer *target
 
 		if (t.per_row && (i > 0 || !x->batched || t.value < 1))
 			return error_set(err, EXP_EUNSUPPORTED, "the batch must stay the first dimension");
-		if (t.value < -1 || (is_open && *open < GRAPH_MAX_DIMS) || (t.value == 0 && (zero_is_zero || i >= x->shape.rank)))
+		if (t.value < -1 || (is_open && *open < GRAPH_MAX_DIMS) ||
+		    (t.value == 0 && (zero_is_zero || i >= x->shape.rank)))
 			return bad_target(err, i, t.value);
 		if (i == 0 && x->batched)
 			rc = first_dim(b, t, &out->dims[0], &is_open, err);
@@ -187,7 +192,8 @@ static int fold_reshape(const struct op *op, struct op_build *b, struct exp_erro
 enum { SQUEEZE, UNSQUEEZE };
 
 /* Since opset 13 the axes are an input, before an attribute. marks[i] is set for each; rank is what they count in. */
-static int read_axes(const struct op_build *b, size_t rank, bool marks[GRAPH_MAX_DIMS], size_t *given, struct exp_error *err)
+static int read_axes(const struct op_build *b, size_t rank, bool marks[GRAPH_MAX_DIMS], size_t *given,
+		     struct exp_error *err)
 {
 	const struct op_integer *integers = NULL;
 	const int64_t *list = NULL;
@@ -226,7 +232,8 @@ static int squeeze_shape(const struct op_build *b, struct shape *out, struct exp
 		bool drop = given ? marks[i] : x->shape.dims[i] == 1 && !is_batch;
 
 		if (drop && (x->shape.dims[i] != 1 || is_batch))
-			return error_set(err, EXP_ESHAPE, "axis %zu cannot be squeezed: it is %s", i, is_batch ? "the batch" : "not 1");
+			return error_set(err, EXP_ESHAPE, "axis %zu cannot be squeezed: it is %s", i,
+					 is_batch ? "the batch" : "not 1");
 		if (!drop)
 			out->dims[out->rank++] = x->shape.dims[i];
 	}
@@ -277,24 +284,56 @@ static int fold_axes(const struct op *op, struct op_build *b, struct exp_error *
 }
 
 const struct op op_identity = {
-	.name = "Identity", .min_inputs = 1, .max_inputs = 1, .flags = OP_VIEW, .infer = infer_same, .fold = fold_identity,
+	.name = "Identity",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.flags = OP_VIEW,
+	.infer = infer_same,
+	.fold = fold_identity,
 };
 const struct op op_dropout = {
-	.name = "Dropout", .min_inputs = 1, .max_inputs = 3, .attributes = "ratio seed", .flags = OP_VIEW,
-	.fixed = 1u << 1, .infer = infer_dropout,
+	.name = "Dropout",
+	.min_inputs = 1,
+	.max_inputs = 3,
+	.attributes = "ratio seed",
+	.flags = OP_VIEW,
+	.fixed = 1u << 1,
+	.infer = infer_dropout,
 };
 const struct op op_flatten = {
-	.name = "Flatten", .min_inputs = 1, .max_inputs = 1, .attributes = "axis", .flags = OP_VIEW, .infer = infer_flatten,
+	.name = "Flatten",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "axis",
+	.flags = OP_VIEW,
+	.infer = infer_flatten,
 };
 const struct op op_reshape = {
-	.name = "Reshape", .min_inputs = 2, .max_inputs = 2, .attributes = "allowzero", .flags = OP_VIEW, .infer = infer_reshape,
+	.name = "Reshape",
+	.min_inputs = 2,
+	.max_inputs = 2,
+	.attributes = "allowzero",
+	.flags = OP_VIEW,
+	.infer = infer_reshape,
 	.fold = fold_reshape,
 };
 const struct op op_squeeze = {
-	.name = "Squeeze", .min_inputs = 1, .max_inputs = 2, .attributes = "axes", .flags = OP_VIEW, .variant = SQUEEZE,
-	.infer = infer_axes, .fold = fold_axes,
+	.name = "Squeeze",
+	.min_inputs = 1,
+	.max_inputs = 2,
+	.attributes = "axes",
+	.flags = OP_VIEW,
+	.variant = SQUEEZE,
+	.infer = infer_axes,
+	.fold = fold_axes,
 };
 const struct op op_unsqueeze = {
-	.name = "Unsqueeze", .min_inputs = 1, .max_inputs = 2, .attributes = "axes", .flags = OP_VIEW, .variant = UNSQUEEZE,
-	.infer = infer_axes, .fold = fold_axes,
+	.name = "Unsqueeze",
+	.min_inputs = 1,
+	.max_inputs = 2,
+	.attributes = "axes",
+	.flags = OP_VIEW,
+	.variant = UNSQUEEZE,
+	.infer = infer_axes,
+	.fold = fold_axes,
 };

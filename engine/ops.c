@@ -4,35 +4,35 @@
 #include <string.h>
 
 /* Every operator: a row here, a file op_*.c, a test. In alphabetical order. */
-#define OPERATORS(X) \
-	X(op_add) \
-	X(op_average_pool) \
-	X(op_batch_normalization) \
-	X(op_cast) \
-	X(op_concat) \
-	X(op_conv) \
-	X(op_div) \
-	X(op_dropout) \
-	X(op_flatten) \
-	X(op_gather) \
-	X(op_gemm) \
-	X(op_global_average_pool) \
-	X(op_identity) \
-	X(op_log_softmax) \
-	X(op_mat_mul) \
-	X(op_max_pool) \
-	X(op_mul) \
-	X(op_pad) \
-	X(op_relu) \
-	X(op_reshape) \
-	X(op_shape) \
-	X(op_sigmoid) \
-	X(op_slice) \
-	X(op_softmax) \
-	X(op_squeeze) \
-	X(op_sub) \
-	X(op_tanh) \
-	X(op_transpose) \
+#define OPERATORS(X)                                                                                                   \
+	X(op_add)                                                                                                      \
+	X(op_average_pool)                                                                                             \
+	X(op_batch_normalization)                                                                                      \
+	X(op_cast)                                                                                                     \
+	X(op_concat)                                                                                                   \
+	X(op_conv)                                                                                                     \
+	X(op_div)                                                                                                      \
+	X(op_dropout)                                                                                                  \
+	X(op_flatten)                                                                                                  \
+	X(op_gather)                                                                                                   \
+	X(op_gemm)                                                                                                     \
+	X(op_global_average_pool)                                                                                      \
+	X(op_identity)                                                                                                 \
+	X(op_log_softmax)                                                                                              \
+	X(op_mat_mul)                                                                                                  \
+	X(op_max_pool)                                                                                                 \
+	X(op_mul)                                                                                                      \
+	X(op_pad)                                                                                                      \
+	X(op_relu)                                                                                                     \
+	X(op_reshape)                                                                                                  \
+	X(op_shape)                                                                                                    \
+	X(op_sigmoid)                                                                                                  \
+	X(op_slice)                                                                                                    \
+	X(op_softmax)                                                                                                  \
+	X(op_squeeze)                                                                                                  \
+	X(op_sub)                                                                                                      \
+	X(op_tanh)                                                                                                     \
+	X(op_transpose)                                                                                                \
 	X(op_unsqueeze)
 
 #define DECLARE(row) extern const struct op row;
@@ -57,8 +57,8 @@ const struct op *const *op_all(size_t *count)
 
 /* ---- attributes ---- */
 
-static int find_attribute(const struct op_build *b, const char *name, enum op_attribute_type type, const struct op_attribute **out,
-			  struct exp_error *err)
+static int find_attribute(const struct op_build *b, const char *name, enum op_attribute_type type,
+			  const struct op_attribute **out, struct exp_error *err)
 {
 	*out = NULL;
 	for (size_t i = 0; i < b->attribute_count; i++) {
@@ -103,7 +103,8 @@ int op_get_string(const struct op_build *b, const char *name, const char **value
 	return rc;
 }
 
-int op_get_ints(const struct op_build *b, const char *name, const int64_t **values, size_t *count, struct exp_error *err)
+int op_get_ints(const struct op_build *b, const char *name, const int64_t **values, size_t *count,
+		struct exp_error *err)
 {
 	const struct op_attribute *a;
 	int rc = find_attribute(b, name, OP_INTS, &a, err);
@@ -120,12 +121,14 @@ int op_axis(int64_t value, size_t rank, size_t *axis, struct exp_error *err)
 	int64_t limit = (int64_t)rank;
 
 	if (value < -limit || value >= limit)
-		return error_set(err, EXP_ESHAPE, "the axis %" PRId64 " lies outside a tensor of %zu dimensions", value, rank);
+		return error_set(err, EXP_ESHAPE, "the axis %" PRId64 " lies outside a tensor of %zu dimensions", value,
+				 rank);
 	*axis = (size_t)(value < 0 ? value + limit : value);
 	return 0;
 }
 
-int op_get_axis(const struct op_build *b, const char *name, size_t rank, int64_t fallback, size_t *axis, struct exp_error *err)
+int op_get_axis(const struct op_build *b, const char *name, size_t rank, int64_t fallback, size_t *axis,
+		struct exp_error *err)
 {
 	int64_t value = fallback;
 	int rc = op_get_int(b, name, &value, err);
@@ -145,12 +148,14 @@ int op_need_float(const struct op_build *b, size_t i, struct exp_error *err)
 	return 0;
 }
 
-int op_need_integers(const struct op_build *b, size_t i, const struct op_integer **values, size_t *count, struct exp_error *err)
+int op_need_integers(const struct op_build *b, size_t i, const struct op_integer **values, size_t *count,
+		     struct exp_error *err)
 {
 	if (i >= b->input_count || !b->inputs[i])
 		return error_set(err, EXP_ESHAPE, "input %zu is missing", i);
 	if (!b->inputs[i]->integers)
-		return error_set(err, EXP_EUNSUPPORTED, "input %zu \"%.64s\" must be an integer tensor known beforehand", i,
+		return error_set(err, EXP_EUNSUPPORTED,
+				 "input %zu \"%.64s\" must be an integer tensor known beforehand", i,
 				 b->inputs[i]->name);
 	*values = b->inputs[i]->integers;
 	*count = shape_count(&b->inputs[i]->shape);

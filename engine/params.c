@@ -61,7 +61,8 @@ int params_check_finite(const struct params *p, struct exp_error *err)
 		const struct graph_parameter *view = graph_parameter(p->graph, i);
 
 		if (!kernel_all_finite(p->values + view->offset, view->count))
-			return error_set(err, EXP_ENONFINITE, "the parameter \"%s\" holds a NaN or an infinity", view->name);
+			return error_set(err, EXP_ENONFINITE, "the parameter \"%s\" holds a NaN or an infinity",
+					 view->name);
 	}
 	return 0;
 }

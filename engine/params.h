@@ -24,7 +24,7 @@ struct params {
 EXP_NODISCARD int params_new(struct graph *g, struct params **out);
 EXP_NODISCARD int params_clone(const struct params *p, struct params **out);
 void params_copy(struct params *to, const struct params *from); /* same graph */
-void params_free(struct params *p); /* zeroes the values first; NULL is fine */
+void params_free(struct params *p);                             /* zeroes the values first; NULL is fine */
 
 /* SHA-256 over the floats, little-endian, in block order. */
 void params_digest(const struct params *p, uint8_t out[DIGEST_SIZE]);

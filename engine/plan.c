@@ -8,7 +8,7 @@ enum { ALIGN = 16 };
 struct planner {
 	const struct graph *g;
 	struct plan *p;
-	bool full;                       /* the arena would exceed MAX_FLOATS */
+	bool full; /* the arena would exceed MAX_FLOATS */
 };
 
 static size_t place(struct planner *b, size_t count, size_t times)
@@ -109,8 +109,9 @@ static void place_sums(struct planner *b)
 }
 
 /*
- * Backward order. The first user of a batched value writes the value's gradient itself; every further one, and every user of a weight
- * in an unbatched operator, writes to a spare place that is added. Spare places are reused from node to node.
+ * Backward order. The first user of a batched value writes the value's gradient itself; every further one, and every
+ * user of a weight in an unbatched operator, writes to a spare place that is added. Spare places are reused from node
+ * to node.
  */
 static void place_edges_of(struct planner *b, size_t node, bool *written, size_t *spare_floats)
 {
@@ -209,8 +210,8 @@ int plan_init(struct plan *p, const struct graph *g, size_t batch, struct exp_er
 	mem_free(written);
 	if (b.full || p->floats > MAX_FLOATS) {
 		plan_fini(p);
-		return error_set(err, EXP_ELIMIT, "a batch of %zu rows needs more than %zu MiB: use a smaller batch", batch,
-				 MAX_FLOATS * sizeof(float) >> 20);
+		return error_set(err, EXP_ELIMIT, "a batch of %zu rows needs more than %zu MiB: use a smaller batch",
+				 batch, MAX_FLOATS * sizeof(float) >> 20);
 	}
 	return 0;
 }

@@ -33,8 +33,15 @@ static void add_squares_dense(struct reduce *r, const struct reduce_factors *f)
 
 		kernel_square(a, f->activations + first * f->in, n * f->in);
 		kernel_square(b, f->out_grads + first * f->out, n * f->out);
-		blas_multiply(&(struct blas_product){ .a = b, .b = a, .c = r->out + f->at, .m = f->out, .n = f->in, .k = n,
-						      .trans_a = true, .alpha = f->scale * f->scale, .beta = 1.0f });
+		blas_multiply(&(struct blas_product){ .a = b,
+						      .b = a,
+						      .c = r->out + f->at,
+						      .m = f->out,
+						      .n = f->in,
+						      .k = n,
+						      .trans_a = true,
+						      .alpha = f->scale * f->scale,
+						      .beta = 1.0f });
 	}
 }
 
@@ -49,10 +56,13 @@ static void add_norms_dense(struct reduce *r, const struct reduce_factors *f)
 
 /* ---- many positions ---- */
 
-/* Rows first … first+count-1 of the gradient [out, in] of sample n, times scale, added to beta times what target holds. */
-static void form_gradient(const struct reduce_factors *f, size_t n, size_t first, size_t count, float *target, float beta)
+/* target = beta * target + scale * rows first … first+count-1 of the gradient [out, in] of sample n. */
+static void form_gradient(const struct reduce_factors *f, size_t n, size_t first, size_t count, float *target,
+			  float beta)
 {
-	struct blas_product p = { .c = target, .m = count, .n = f->in, .k = f->positions, .alpha = f->scale, .beta = beta };
+	struct blas_product p = {
+		.c = target, .m = count, .n = f->in, .k = f->positions, .alpha = f->scale, .beta = beta
+	};
 
 	p.b = f->activations + n * f->positions * f->in;
 	p.a = f->out_grads + n * f->positions * f->out;
@@ -121,6 +131,7 @@ void reduce_add_rows(struct reduce *r, const struct reduce_rows *f)
 		else if (r->kind == REDUCE_SQUARE_SUM)
 			kernel_add_scaled_squares(r->out + f->at, row, f->scale * f->scale, f->count);
 		else
-			r->dots[f->first_sample + n] += (double)f->scale * (double)f->scale * kernel_sum_squares(row, f->count);
+			r->dots[f->first_sample + n] +=
+			    (double)f->scale * (double)f->scale * kernel_sum_squares(row, f->count);
 	}
 }

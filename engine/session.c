@@ -1,10 +1,10 @@
 /*
- * Forward: what follows from the weights alone once, then every node for all rows. Backward: all nodes in reverse for all rows,
- * operators handing the factors of weight gradients to reductions.
+ * Forward: what follows from the weights alone once, then every node for all rows. Backward: all nodes in reverse for
+ * all rows, operators handing the factors of weight gradients to reductions.
  *
- * A weight that is used twice, or by way of another operator, has a gradient that is a sum; it must be complete before it is
- * squared. So for SQUARE_SUM and NORM such weights are left out at first, and then, with all activation gradients still in place,
- * each sample hands over its factors again, into a sum of its own.
+ * A weight that is used twice, or by way of another operator, has a gradient that is a sum; it must be complete before
+ * it is squared. So for SQUARE_SUM and NORM such weights are left out at first, and then, with all activation gradients
+ * still in place, each sample hands over its factors again, into a sum of its own.
  */
 #include "engine/session.h"
 
@@ -18,18 +18,18 @@
 #include "engine/plan.h"
 
 enum pass {
-	PASS_SUM,          /* every weight, summed over the rows */
-	PASS_DIRECT,       /* weights that one operator uses; the rest is left out */
-	PASS_SHARED,       /* one sample's sums for the rest; activation gradients are in place */
+	PASS_SUM,    /* every weight, summed over the rows */
+	PASS_DIRECT, /* weights that one operator uses; the rest is left out */
+	PASS_SHARED, /* one sample's sums for the rest; activation gradients are in place */
 };
 
 struct session {
 	struct graph *graph;
 	struct plan plan;
-	float *memory;                   /* the plan's arena */
-	struct op_input *inputs;         /* [plan.max_inputs] */
-	struct reduce *reduces;          /* [plan.max_inputs] */
-	float *log_probs, *losses;       /* [batch, classes], [batch] */
+	float *memory;             /* the plan's arena */
+	struct op_input *inputs;   /* [plan.max_inputs] */
+	struct reduce *reduces;    /* [plan.max_inputs] */
+	float *log_probs, *losses; /* [batch, classes], [batch] */
 
 	/* of the present call */
 	const struct params *params;
@@ -86,9 +86,15 @@ static void bind(struct session *s, const struct graph_node *n, size_t first, si
 	}
 	step->out = (struct op_output){ .value = &g->values[n->output].v };
 	step->out.floats = shape_count(&step->out.value->shape);
-	step->out.data = s->memory + s->plan.data[n->output] + (step->out.value->batched ? first * step->out.floats : 0);
-	step->run = (struct op_run){ .op = n->op, .rows = n->phase == PHASE_ROWS ? rows : 1, .config = n->config, .in = s->inputs,
-				     .in_count = n->input_count, .out = &step->out, .scratch = s->memory + s->plan.scratch };
+	step->out.data =
+	    s->memory + s->plan.data[n->output] + (step->out.value->batched ? first * step->out.floats : 0);
+	step->run = (struct op_run){ .op = n->op,
+				     .rows = n->phase == PHASE_ROWS ? rows : 1,
+				     .config = n->config,
+				     .in = s->inputs,
+				     .in_count = n->input_count,
+				     .out = &step->out,
+				     .scratch = s->memory + s->plan.scratch };
 }
 
 static void run_forward(struct session *s, size_t node, size_t rows)
@@ -131,7 +137,9 @@ static float *parameter_target(const struct session *s, size_t root, enum pass p
 static struct reduce *reduce_for(struct session *s, size_t input, size_t root, size_t first, enum pass pass)
 {
 	static const enum reduce_kind kinds[] = {
-		[SESSION_SUM] = REDUCE_SUM, [SESSION_SQUARE_SUM] = REDUCE_SQUARE_SUM, [SESSION_NORM] = REDUCE_NORM,
+		[SESSION_SUM] = REDUCE_SUM,
+		[SESSION_SQUARE_SUM] = REDUCE_SQUARE_SUM,
+		[SESSION_NORM] = REDUCE_NORM,
 	};
 	const struct graph_value *v = &s->graph->values[root];
 	struct reduce *r = &s->reduces[input];

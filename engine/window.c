@@ -8,7 +8,8 @@
 /* ---- attributes ---- */
 
 /* Numbers for each spatial dimension, right-aligned in out (a series uses the last). */
-static int read_sizes(const struct op_build *b, const char *name, size_t dims, int64_t least, size_t *out, struct exp_error *err)
+static int read_sizes(const struct op_build *b, const char *name, size_t dims, int64_t least, size_t *out,
+		      struct exp_error *err)
 {
 	const int64_t *values = NULL;
 	size_t count = 0;
@@ -88,7 +89,8 @@ static int count_outputs(struct window *w, bool ceil_mode, struct exp_error *err
 		size_t padded = w->in[d] + w->pad[d] + w->pad_end[d], span = reach(w, d), rest;
 
 		if (span > padded)
-			return error_set(err, EXP_ESHAPE, "a window of %zu does not fit into %zu padded elements", span, padded);
+			return error_set(err, EXP_ESHAPE, "a window of %zu does not fit into %zu padded elements", span,
+					 padded);
 		rest = padded - span;
 		w->out[d] = rest / w->stride[d] + 1;
 		if (ceil_mode && rest % w->stride[d] && w->out[d] * w->stride[d] < w->in[d] + w->pad[d])
@@ -139,7 +141,8 @@ int window_infer(const struct op_build *b, const size_t *kernel, struct window *
 	int rc;
 
 	if (!x->batched || (x->shape.rank != 3 && x->shape.rank != 4) || x->shape.dims[0] != 1)
-		return error_set(err, EXP_EUNSUPPORTED, "the input %s is not a batch of images [N, C, H, W] or series [N, C, L]",
+		return error_set(err, EXP_EUNSUPPORTED,
+				 "the input %s is not a batch of images [N, C, H, W] or series [N, C, L]",
 				 shape_format(&x->shape, x->batched, text));
 	*w = (struct window){ .in = { 1, 1 }, .kernel = { 1, 1 }, .stride = { 1, 1 }, .dilation = { 1, 1 } };
 	for (size_t i = 0; i < dims; i++) {
@@ -147,7 +150,8 @@ int window_infer(const struct op_build *b, const size_t *kernel, struct window *
 		if (kernel)
 			w->kernel[WINDOW_DIMS - dims + i] = kernel[i];
 	}
-	if ((rc = read_sizes(b, "kernel_shape", dims, 1, w->kernel, err)) || (rc = read_sizes(b, "strides", dims, 1, w->stride, err)) ||
+	if ((rc = read_sizes(b, "kernel_shape", dims, 1, w->kernel, err)) ||
+	    (rc = read_sizes(b, "strides", dims, 1, w->stride, err)) ||
 	    (rc = read_sizes(b, "dilations", dims, 1, w->dilation, err)) || (rc = read_pads(b, dims, w, err)) ||
 	    (rc = apply_auto_pad(b, w, err)) || (rc = op_get_int(b, "ceil_mode", &ceil_mode, err)))
 		return rc;

@@ -1,8 +1,8 @@
 /*
  * window.h: a window that slides over one or two spatial dimensions: what convolutions and pools have in common.
  *
- * A series [N, C, L] is an image of height 1. Along a dimension, output o reads inputs o * stride - pad + k * dilation for k < kernel;
- * positions outside [0, in) are padding.
+ * A series [N, C, L] is an image of height 1. Along a dimension, output o reads inputs o * stride - pad + k * dilation
+ * for k < kernel; positions outside [0, in) are padding.
  */
 #ifndef ENGINE_WINDOW_H
 #define ENGINE_WINDOW_H
@@ -19,8 +19,8 @@ struct window_range {
 struct window {
 	size_t in[WINDOW_DIMS], kernel[WINDOW_DIMS], stride[WINDOW_DIMS], dilation[WINDOW_DIMS], out[WINDOW_DIMS];
 	size_t pad[WINDOW_DIMS], pad_end[WINDOW_DIMS];
-	size_t pixels, taps, positions;      /* products of in, kernel, out */
-	struct window_range *ranges[WINDOW_DIMS];    /* [kernel], of each tap along a dimension; in the graph's arena */
+	size_t pixels, taps, positions;           /* products of in, kernel, out */
+	struct window_range *ranges[WINDOW_DIMS]; /* [kernel], of each tap along a dimension; in the graph's arena */
 };
 
 /* Fills ranges. EXP_EMEMORY. window_infer does so itself. */
@@ -33,16 +33,16 @@ static inline size_t window_reads(const struct window *w, size_t d, size_t k, si
 }
 
 /*
- * From input 0 [N, C, …] and the attributes kernel_shape, strides, pads, dilations, auto_pad, ceil_mode. kernel: the weight's spatial
- * dimensions, or NULL where kernel_shape alone says. A last window that would start in the padding at the end is left out, as
- * PyTorch does. EXP_ESHAPE, EXP_EUNSUPPORTED, EXP_EPARSE.
+ * From input 0 [N, C, …] and the attributes kernel_shape, strides, pads, dilations, auto_pad, ceil_mode. kernel: the
+ * weight's spatial dimensions, or NULL where kernel_shape alone says. A last window that would start in the padding at
+ * the end is left out, as PyTorch does. EXP_ESHAPE, EXP_EUNSUPPORTED, EXP_EPARSE.
  */
 EXP_NODISCARD int window_infer(const struct op_build *b, const size_t *kernel, struct window *w, struct exp_error *err);
 
 /* Sets the output's shape to [N, channels, out …]. */
 void window_output(const struct op_build *b, const struct window *w, size_t channels);
 
-/* columns [channels * taps, positions] of image [channels, pixels]: what each tap of the window sees at each position; 0 for padding. */
+/* columns [channels * taps, positions] of image [channels, pixels]: what each tap sees at each position, padding 0. */
 void window_gather(const struct window *w, const float *image, size_t channels, float *columns);
 
 /* Its transpose: image [channels, pixels] = for each pixel the sum of the columns' entries that read it. */

@@ -7,32 +7,50 @@
 
 /* Messages of onnx.proto. MESSAGE_NONE: a scalar, string or packed field. */
 enum message {
-	MESSAGE_NONE, MODEL, GRAPH, NODE, ATTRIBUTE, TENSOR, SPARSE, VALUE_INFO, TYPE, TYPE_TENSOR, TYPE_ELEMENT, TYPE_MAP,
-	SHAPE, DIMENSION, PAIR, OPSET, TRAINING, FUNCTION, ANNOTATION, SEGMENT,
+	MESSAGE_NONE,
+	MODEL,
+	GRAPH,
+	NODE,
+	ATTRIBUTE,
+	TENSOR,
+	SPARSE,
+	VALUE_INFO,
+	TYPE,
+	TYPE_TENSOR,
+	TYPE_ELEMENT,
+	TYPE_MAP,
+	SHAPE,
+	DIMENSION,
+	PAIR,
+	OPSET,
+	TRAINING,
+	FUNCTION,
+	ANNOTATION,
+	SEGMENT
 };
 
 struct nesting {
 	enum message parent;
 	uint32_t field;
 	enum message child;
-	bool once;                     /* protobuf merges repeats of a singular message; we refuse them */
+	bool once; /* protobuf merges repeats of a singular message; we refuse them */
 };
 
 static const struct nesting nestings[] = {
-	{ MODEL, 7, GRAPH, true },         { MODEL, 8, OPSET, false },        { MODEL, 14, PAIR, false },
-	{ MODEL, 20, TRAINING, false },    { MODEL, 25, FUNCTION, false },    { GRAPH, 1, NODE, false },
-	{ GRAPH, 5, TENSOR, false },       { GRAPH, 15, SPARSE, false },      { GRAPH, 11, VALUE_INFO, false },
-	{ GRAPH, 12, VALUE_INFO, false },  { GRAPH, 13, VALUE_INFO, false },  { GRAPH, 14, ANNOTATION, false },
-	{ NODE, 5, ATTRIBUTE, false },     { ATTRIBUTE, 5, TENSOR, true },    { ATTRIBUTE, 6, GRAPH, true },
-	{ ATTRIBUTE, 22, SPARSE, true },   { ATTRIBUTE, 14, TYPE, true },     { ATTRIBUTE, 10, TENSOR, false },
-	{ ATTRIBUTE, 11, GRAPH, false },   { ATTRIBUTE, 23, SPARSE, false },  { ATTRIBUTE, 15, TYPE, false },
-	{ VALUE_INFO, 2, TYPE, true },     { TRAINING, 1, GRAPH, true },      { TRAINING, 2, GRAPH, true },
-	{ TRAINING, 3, PAIR, false },      { TRAINING, 4, PAIR, false },      { ANNOTATION, 2, PAIR, false },
-	{ TENSOR, 3, SEGMENT, true },      { TENSOR, 13, PAIR, false },       { SPARSE, 1, TENSOR, true },
-	{ SPARSE, 2, TENSOR, true },       { TYPE, 1, TYPE_TENSOR, true },    { TYPE, 4, TYPE_ELEMENT, true },
-	{ TYPE, 5, TYPE_MAP, true },       { TYPE, 9, TYPE_ELEMENT, true },   { TYPE, 8, TYPE_TENSOR, true },
-	{ TYPE_TENSOR, 2, SHAPE, true },   { TYPE_ELEMENT, 1, TYPE, true },   { TYPE_MAP, 2, TYPE, true },
-	{ SHAPE, 1, DIMENSION, false },    { FUNCTION, 7, NODE, false },      { FUNCTION, 9, OPSET, false },
+	{ MODEL, 7, GRAPH, true },        { MODEL, 8, OPSET, false },       { MODEL, 14, PAIR, false },
+	{ MODEL, 20, TRAINING, false },   { MODEL, 25, FUNCTION, false },   { GRAPH, 1, NODE, false },
+	{ GRAPH, 5, TENSOR, false },      { GRAPH, 15, SPARSE, false },     { GRAPH, 11, VALUE_INFO, false },
+	{ GRAPH, 12, VALUE_INFO, false }, { GRAPH, 13, VALUE_INFO, false }, { GRAPH, 14, ANNOTATION, false },
+	{ NODE, 5, ATTRIBUTE, false },    { ATTRIBUTE, 5, TENSOR, true },   { ATTRIBUTE, 6, GRAPH, true },
+	{ ATTRIBUTE, 22, SPARSE, true },  { ATTRIBUTE, 14, TYPE, true },    { ATTRIBUTE, 10, TENSOR, false },
+	{ ATTRIBUTE, 11, GRAPH, false },  { ATTRIBUTE, 23, SPARSE, false }, { ATTRIBUTE, 15, TYPE, false },
+	{ VALUE_INFO, 2, TYPE, true },    { TRAINING, 1, GRAPH, true },     { TRAINING, 2, GRAPH, true },
+	{ TRAINING, 3, PAIR, false },     { TRAINING, 4, PAIR, false },     { ANNOTATION, 2, PAIR, false },
+	{ TENSOR, 3, SEGMENT, true },     { TENSOR, 13, PAIR, false },      { SPARSE, 1, TENSOR, true },
+	{ SPARSE, 2, TENSOR, true },      { TYPE, 1, TYPE_TENSOR, true },   { TYPE, 4, TYPE_ELEMENT, true },
+	{ TYPE, 5, TYPE_MAP, true },      { TYPE, 9, TYPE_ELEMENT, true },  { TYPE, 8, TYPE_TENSOR, true },
+	{ TYPE_TENSOR, 2, SHAPE, true },  { TYPE_ELEMENT, 1, TYPE, true },  { TYPE_MAP, 2, TYPE, true },
+	{ SHAPE, 1, DIMENSION, false },   { FUNCTION, 7, NODE, false },     { FUNCTION, 9, OPSET, false },
 };
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
@@ -46,8 +64,8 @@ struct scan {
 	const uint8_t *bytes;
 	struct wire *wire;
 	size_t cost, budget;
-	bool in_graph;                 /* the model's own, not a function's */
-	int64_t node;                  /* where the scan stands in it */
+	bool in_graph; /* the model's own, not a function's */
+	int64_t node;  /* where the scan stands in it */
 	size_t attribute;
 	struct exp_error *err;
 };
@@ -55,7 +73,7 @@ struct scan {
 struct field {
 	uint32_t number;
 	int type;
-	size_t start, size;            /* of the payload */
+	size_t start, size; /* of the payload */
 };
 
 static int malformed(const struct scan *s, size_t at, const char *what)
@@ -208,7 +226,8 @@ static int charge(struct scan *s, const struct field *f, const struct nesting *n
 		cost = COST_BYTES + f->size * COST_PACKED;
 	s->cost += cost;
 	if (s->cost > s->budget)
-		return error_set(s->err, EXP_ELIMIT, "the ONNX file is made of too many tiny parts (at byte %zu)", f->start);
+		return error_set(s->err, EXP_ELIMIT, "the ONNX file is made of too many tiny parts (at byte %zu)",
+				 f->start);
 	return 0;
 }
 

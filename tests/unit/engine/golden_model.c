@@ -56,7 +56,8 @@ void golden_close(struct golden_model *m)
 	buf_fini(&m->bytes);
 }
 
-void golden_compare(const char *name, const char *what, const float *got, const float *want, size_t count, double relative)
+void golden_compare(const char *name, const char *what, const float *got, const float *want, size_t count,
+		    double relative)
 {
 	double scale = 0.0;
 

@@ -11,13 +11,15 @@
 #include "golden_model.h"
 #include "model_text.h"
 
-static const char *const images[] = { "mlp_logits", "mlp_softmax", "mlp_log_softmax", "views", "views_unfolded", "cnn_max", "residual" };
+static const char *const images[] = { "mlp_logits",     "mlp_softmax", "mlp_log_softmax", "views",
+				      "views_unfolded", "cnn_max",     "residual" };
 
 Test(graph, describes_itself)
 {
-	struct graph *g = model_text_load("opset 12\ninput x 1 4 4\nparam w 2 1 3 3\nparam b 2\npositive s 2\nparam t 2\nparam m 2\npositive v 2\n"
-					  "param f 8 3\nparam c 3\nConv x,w,b -> h\nBatchNormalization h,s,t,m,v -> n\nFlatten n -> k\n"
-					  "MatMul k,f -> l\nAdd l,c -> p\nSoftmax p -> y");
+	struct graph *g = model_text_load(
+	    "opset 12\ninput x 1 4 4\nparam w 2 1 3 3\nparam b 2\npositive s 2\nparam t 2\nparam m 2\npositive v 2\n"
+	    "param f 8 3\nparam c 3\nConv x,w,b -> h\nBatchNormalization h,s,t,m,v -> n\nFlatten n -> k\n"
+	    "MatMul k,f -> l\nAdd l,c -> p\nSoftmax p -> y");
 	static const struct {
 		const char *name;
 		enum graph_role role;
@@ -51,7 +53,8 @@ Test(graph, describes_itself)
 	cr_assert_eq(graph_output_kind(g), GRAPH_PROBABILITIES);
 	graph_describe(g, 32, &text);
 	for (size_t i = 0; i < 4; i++)
-		cr_assert_not_null(strstr(text.data, ((const char *[]){ "Conv", "[N, 2, 2, 2]", "probabilities", "51 in 6 tensors" })[i]));
+		cr_assert_not_null(strstr(text.data, ((const char *[]){ "Conv", "[N, 2, 2, 2]", "probabilities",
+									"51 in 6 tensors" })[i]));
 	buf_fini(&text);
 	graph_unref(g);
 }
@@ -73,7 +76,8 @@ static void check_save(const struct graph *g, const char *file, size_t size)
 	cr_assert_eq(graph_initial_params(g, &p), 0);
 	cr_assert_eq(graph_save(g, p, &out, NULL), 0);
 	cr_assert_eq(out.size, size + 4);
-	cr_assert(memcmp(out.data, "kept", 4) == 0 && memcmp(out.data + 4, file, size) == 0, "unchanged weights, unchanged file");
+	cr_assert(memcmp(out.data, "kept", 4) == 0 && memcmp(out.data + 4, file, size) == 0,
+		  "unchanged weights, unchanged file");
 	change(p);
 	buf_fini(&out);
 	cr_assert_eq(graph_save(g, p, &out, NULL), 0);
@@ -103,8 +107,10 @@ Test(graph, writes_only_weights)
 
 Test(graph, weights_in_every_storage)
 {
-	static const char *const models[] = { "input x 3\nparam w 3 4\nMatMul x,w -> y", "input x 3\npacked w 3 4\nMatMul x,w -> y",
-					      "input x 3\nloose w 3 4\nMatMul x,w -> y", "input x 3\nconstant w 3 4\nMatMul x,w -> y" };
+	static const char *const models[] = { "input x 3\nparam w 3 4\nMatMul x,w -> y",
+					      "input x 3\npacked w 3 4\nMatMul x,w -> y",
+					      "input x 3\nloose w 3 4\nMatMul x,w -> y",
+					      "input x 3\nconstant w 3 4\nMatMul x,w -> y" };
 	struct params *first = NULL;
 
 	for (size_t i = 0; i < 4; i++) {
@@ -130,8 +136,9 @@ Test(graph, weights_in_every_storage)
 
 Test(graph, what_is_no_parameter)
 {
-	struct graph *g = model_text_load("input x 3\nparam w 3 4\nparam unused 9\nnumber half 0.5\nconstant shift 4\nMatMul x,w -> h\n"
-					  "Add h,shift -> k\nDropout k,half -> y");
+	struct graph *g = model_text_load(
+	    "input x 3\nparam w 3 4\nparam unused 9\nnumber half 0.5\nconstant shift 4\nMatMul x,w -> h\n"
+	    "Add h,shift -> k\nDropout k,half -> y");
 
 	cr_assert_eq(graph_parameter_count(g), 1, "neither unused nor constants nor a dropout's ratio");
 	graph_unref(g);
@@ -166,7 +173,8 @@ Test(params, copies_and_checks)
 
 Test(session, refuses_what_does_not_fit)
 {
-	struct graph *g = model_text_load("input x 3\nparam w 3 4\nMatMul x,w -> y"), *h = model_text_load("input x 3\nparam w 3 4\nMatMul x,w -> y");
+	struct graph *g = model_text_load("input x 3\nparam w 3 4\nMatMul x,w -> y"),
+		     *h = model_text_load("input x 3\nparam w 3 4\nMatMul x,w -> y");
 	struct exp_error err = { 0 };
 	struct session *s;
 	struct params *p, *other;

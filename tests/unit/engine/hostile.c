@@ -39,7 +39,8 @@ Test(hostile, truncated_at_every_byte)
 			if (load(copy, size, &err))
 				cr_assert(err.code < 0 && err.message[0], "%s at %zu", models[i], size);
 			else
-				cr_assert(size > m.onnx.size - 8, "%s loads when cut at %zu of %zu", models[i], size, m.onnx.size);
+				cr_assert(size > m.onnx.size - 8, "%s loads when cut at %zu of %zu", models[i], size,
+					  m.onnx.size);
 			free(copy);
 		}
 		golden_close(&m);
@@ -62,7 +63,8 @@ static void try_damaged(const struct buf *file, size_t row_floats)
 	}
 	graph_describe(g, 2, &text);
 	buf_fini(&text);
-	if (graph_input_floats(g) <= 16 * row_floats && graph_initial_params(g, &p) == 0 && session_new(g, 2, &s, &err) == 0) {
+	if (graph_input_floats(g) <= 16 * row_floats && graph_initial_params(g, &p) == 0 &&
+	    session_new(g, 2, &s, &err) == 0) {
 		struct session_result r = { .out = calloc(p->count + 1, sizeof(float)) };
 		const int32_t labels[2] = { 0, 0 };
 		int rc;
@@ -175,7 +177,8 @@ Test(hostile, not_onnx)
 
 Test(hostile, opsets)
 {
-	model_text_refused("opset 8\ninput x 3\nparam w 3 4\nMatMul x,w -> y", EXP_EUNSUPPORTED, WORDS("opset 8", "9 to 17"));
+	model_text_refused("opset 8\ninput x 3\nparam w 3 4\nMatMul x,w -> y", EXP_EUNSUPPORTED,
+			   WORDS("opset 8", "9 to 17"));
 	model_text_refused("opset 18\ninput x 3\nparam w 3 4\nMatMul x,w -> y", EXP_EUNSUPPORTED, WORDS("opset 18"));
 }
 
@@ -190,9 +193,10 @@ Test(hostile, operators_and_attributes)
 	model_text_refused("input x 3\nparam w 3 4\nGemm x,_ -> y", EXP_ESHAPE, WORDS("missing"));
 	model_text_refused("input x 3\nparam w 3 4\nMatMul w,x -> y", EXP_EUNSUPPORTED, WORDS("MatMul", "rows"));
 	model_text_refused("input x 3\nSoftmax x -> y axis=0", EXP_EUNSUPPORTED, WORDS("across the rows"));
-	model_text_refused("input x 2 3\nparam w 3 4\nMatMul x,w -> h\nSoftmax h -> y axis=2", EXP_EUNSUPPORTED, WORDS("terminal Softmax"));
-	model_text_refused("input x 3\nparam s 3\nparam m 3\nBatchNormalization x,s,s,m,m -> y training_mode=1", EXP_EUNSUPPORTED,
-			   WORDS("evaluation mode"));
+	model_text_refused("input x 2 3\nparam w 3 4\nMatMul x,w -> h\nSoftmax h -> y axis=2", EXP_EUNSUPPORTED,
+			   WORDS("terminal Softmax"));
+	model_text_refused("input x 3\nparam s 3\nparam m 3\nBatchNormalization x,s,s,m,m -> y training_mode=1",
+			   EXP_EUNSUPPORTED, WORDS("evaluation mode"));
 }
 
 Test(hostile, shapes)
@@ -206,25 +210,34 @@ Test(hostile, shapes)
 	model_text_refused("input x 3 4\nints s -1 -1\nReshape x,s -> y", EXP_ESHAPE, WORDS("-1"));
 	model_text_refused("input x 3 4\nints s -1 -7\nReshape x,s -> y", EXP_ESHAPE, WORDS("-7"));
 	model_text_refused("input x 3 4\nTranspose x -> y perm=[1,0,2]", EXP_EUNSUPPORTED, WORDS("batch"));
-	model_text_refused("input x 1 4 4\nparam w 2 1 5 5\nConv x,w -> h\nFlatten h -> y", EXP_ESHAPE, WORDS("window of 5"));
-	model_text_refused("input x 3 4 4\nparam w 2 2 3 3\nConv x,w -> h\nFlatten h -> y", EXP_ESHAPE, WORDS("groups"));
-	model_text_refused("input x 2 4 4\nparam w 2 2 3 3\nConv x,w -> h strides=[0,1]\nFlatten h -> y", EXP_ESHAPE, WORDS("strides"));
-	model_text_refused("input x 2 4 4\nAveragePool x -> h kernel_shape=[2,2] pads=[2,2,0,0]\nFlatten h -> y", EXP_EUNSUPPORTED,
-			   WORDS("padding"));
-	model_text_refused("input x 3 4\nparam w 4 2\nMatMul x,w -> h\nints s -1 2\nReshape h,s -> y", EXP_ESHAPE, WORDS("N*3"));
-	model_text_refused("input x 3\nparam w 3 4\nMatMul x,w -> h\nparam v 3 4\nIdentity v -> y", EXP_ESHAPE, WORDS("does not depend"));
+	model_text_refused("input x 1 4 4\nparam w 2 1 5 5\nConv x,w -> h\nFlatten h -> y", EXP_ESHAPE,
+			   WORDS("window of 5"));
+	model_text_refused("input x 3 4 4\nparam w 2 2 3 3\nConv x,w -> h\nFlatten h -> y", EXP_ESHAPE,
+			   WORDS("groups"));
+	model_text_refused("input x 2 4 4\nparam w 2 2 3 3\nConv x,w -> h strides=[0,1]\nFlatten h -> y", EXP_ESHAPE,
+			   WORDS("strides"));
+	model_text_refused("input x 2 4 4\nAveragePool x -> h kernel_shape=[2,2] pads=[2,2,0,0]\nFlatten h -> y",
+			   EXP_EUNSUPPORTED, WORDS("padding"));
+	model_text_refused("input x 3 4\nparam w 4 2\nMatMul x,w -> h\nints s -1 2\nReshape h,s -> y", EXP_ESHAPE,
+			   WORDS("N*3"));
+	model_text_refused("input x 3\nparam w 3 4\nMatMul x,w -> h\nparam v 3 4\nIdentity v -> y", EXP_ESHAPE,
+			   WORDS("does not depend"));
 }
 
 Test(hostile, sizes)
 {
 	model_text_refused("input x 100000 100000\nIdentity x -> y", EXP_ELIMIT, WORDS("floats"));
 	model_text_refused("input x 4294967296 4294967296\nIdentity x -> y", EXP_ELIMIT, WORDS("floats"));
-	model_text_refused("input x 1 4 4\nAveragePool x -> h kernel_shape=[1,1] auto_pad=NOTSET\nints p 0 0 99999 99999 0 0 99999 99999\n"
-			   "Pad h,p -> y", EXP_ELIMIT, WORDS("floats"));
-	model_text_refused("input x 1 4 4\nparam w 1 1 1 1\nConv x,w -> h pads=[99999999,99999999,99999999,99999999]\nFlatten h -> y",
+	model_text_refused("input x 1 4 4\nAveragePool x -> h kernel_shape=[1,1] auto_pad=NOTSET\nints p 0 0 99999 "
+			   "99999 0 0 99999 99999\n"
+			   "Pad h,p -> y",
 			   EXP_ELIMIT, WORDS("floats"));
-	model_text_refused("input x 1 4 4\nparam w 1 1 2 2\nConv x,w -> h dilations=[9223372036854775807,1]\nFlatten h -> y", EXP_ESHAPE,
-			   WORDS("dilations"));
+	model_text_refused(
+	    "input x 1 4 4\nparam w 1 1 1 1\nConv x,w -> h pads=[99999999,99999999,99999999,99999999]\nFlatten h -> y",
+	    EXP_ELIMIT, WORDS("floats"));
+	model_text_refused(
+	    "input x 1 4 4\nparam w 1 1 2 2\nConv x,w -> h dilations=[9223372036854775807,1]\nFlatten h -> y",
+	    EXP_ESHAPE, WORDS("dilations"));
 	model_text_refused("input x 3\nparam w 0\nAdd x,w -> y", EXP_ESHAPE, WORDS("empty"));
 }
 
@@ -237,7 +250,8 @@ Test(hostile, references)
 	model_text_refused("input x 3\nRelu x -> x", EXP_EPARSE, WORDS("twice"));
 	model_text_refused("input x 3\ninput z 3\nAdd x,z -> y", EXP_EUNSUPPORTED, WORDS("more than one input"));
 	model_text_refused("param w 3\nRelu w -> y", EXP_EUNSUPPORTED, WORDS("no input"));
-	model_text_refused("input x 3\nparam w 3 4\nints s 1 2\nMatMul x,w -> h\nAdd h,s -> y", EXP_EUNSUPPORTED, WORDS("integer"));
+	model_text_refused("input x 3\nparam w 3 4\nints s 1 2\nMatMul x,w -> h\nAdd h,s -> y", EXP_EUNSUPPORTED,
+			   WORDS("integer"));
 }
 
 /* Writes the tensor's message by hand behind a sound graph's nodes. */

@@ -28,8 +28,8 @@ static void compare(const char *what, const float *got, const float *want, size_
 	for (size_t i = 0; i < count; i++)
 		largest = fmax(largest, fabs((double)want[i]));
 	for (size_t i = 0; i < count; i++)
-		cr_assert(fabs((double)got[i] - (double)want[i]) < 2e-5 * largest, "%s: [%zu] is %g, not %g", what, i, (double)got[i],
-			  (double)want[i]);
+		cr_assert(fabs((double)got[i] - (double)want[i]) < 2e-5 * largest, "%s: [%zu] is %g, not %g", what, i,
+			  (double)got[i], (double)want[i]);
 }
 
 static size_t draw(struct rng *r, uint32_t least, uint32_t most)
@@ -45,7 +45,8 @@ Test(kernels, products)
 	blas_use_one_thread();
 	for (int round = 0; round < ROUNDS; round++) {
 		struct blas_product p = { .m = draw(&r, 1, 70), .n = draw(&r, 1, 70), .k = draw(&r, 1, 70) };
-		float *a = numbers(&r, 140 * 140), *b = numbers(&r, 140 * 140), *c = numbers(&r, 140 * 140), *d = mem_alloc(140 * 140 * 4);
+		float *a = numbers(&r, 140 * 140), *b = numbers(&r, 140 * 140), *c = numbers(&r, 140 * 140),
+		      *d = mem_alloc(140 * 140 * 4);
 
 		p.a = a, p.b = b;
 		p.trans_a = rng_below(&r, 2), p.trans_b = rng_below(&r, 2);
@@ -86,7 +87,8 @@ static void check_reduce(struct rng *r, enum reduce_kind kind)
 	kernels_ref_add_factors(&y, &f);
 	compare("reduction", fast, plain, floats);
 	for (size_t n = 0; n < 32; n++)
-		cr_assert(fabs(dots[0][n] - dots[1][n]) <= 1e-5 * dots[1][n], "norm %zu: %g, not %g", n, dots[0][n], dots[1][n]);
+		cr_assert(fabs(dots[0][n] - dots[1][n]) <= 1e-5 * dots[1][n], "norm %zu: %g, not %g", n, dots[0][n],
+			  dots[1][n]);
 	mem_free(a), mem_free(b), mem_free(fast), mem_free(plain), mem_free(tile);
 }
 
@@ -126,7 +128,8 @@ static struct window draw_window(struct rng *r)
 	for (size_t d = 0; d < WINDOW_DIMS; d++) {
 		size_t span;
 
-		w.in[d] = draw(r, 3, 9), w.kernel[d] = draw(r, 1, 3), w.stride[d] = draw(r, 1, 3), w.dilation[d] = draw(r, 1, 2);
+		w.in[d] = draw(r, 3, 9), w.kernel[d] = draw(r, 1, 3), w.stride[d] = draw(r, 1, 3),
+		w.dilation[d] = draw(r, 1, 2);
 		w.pad[d] = draw(r, 0, 3), w.pad_end[d] = draw(r, 2, 3);
 		span = (w.kernel[d] - 1) * w.dilation[d] + 1;
 		w.out[d] = (w.in[d] + w.pad[d] + w.pad_end[d] - span) / w.stride[d] + 1;
@@ -148,16 +151,28 @@ static void check_conv(struct rng *r)
 
 	cr_assert_eq(window_prepare(&w, &arena, NULL), 0);
 	window_gather(&w, image, c.channels, columns);
-	blas_multiply(&(struct blas_product){ .a = weight, .b = columns, .c = fast, .m = c.filters, .n = w.positions, .k = depth,
-					      .alpha = 1.0f });
+	blas_multiply(&(struct blas_product){
+	    .a = weight, .b = columns, .c = fast, .m = c.filters, .n = w.positions, .k = depth, .alpha = 1.0f });
 	kernels_ref_conv(&c, image, weight, plain);
 	compare("convolution", fast, plain, outputs);
-	blas_multiply(&(struct blas_product){ .a = dy, .b = columns, .c = fast, .m = c.filters, .n = depth, .k = w.positions,
-					      .trans_b = true, .alpha = 1.0f });
+	blas_multiply(&(struct blas_product){ .a = dy,
+					      .b = columns,
+					      .c = fast,
+					      .m = c.filters,
+					      .n = depth,
+					      .k = w.positions,
+					      .trans_b = true,
+					      .alpha = 1.0f });
 	kernels_ref_conv_weight_gradient(&c, image, dy, plain);
 	compare("weight gradient", fast, plain, c.filters * depth);
-	blas_multiply(&(struct blas_product){ .a = weight, .b = dy, .c = columns, .m = depth, .n = w.positions, .k = c.filters,
-					      .trans_a = true, .alpha = 1.0f });
+	blas_multiply(&(struct blas_product){ .a = weight,
+					      .b = dy,
+					      .c = columns,
+					      .m = depth,
+					      .n = w.positions,
+					      .k = c.filters,
+					      .trans_a = true,
+					      .alpha = 1.0f });
 	window_scatter(&w, columns, c.channels, fast);
 	kernels_ref_conv_input_gradient(&c, weight, dy, plain);
 	compare("input gradient", fast, plain, pixels);

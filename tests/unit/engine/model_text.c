@@ -121,7 +121,8 @@ static void add_constant(struct writer *w, const char *name, const int64_t *dims
 
 /* ---- the graph ---- */
 
-static void add_value_info(struct buf *to, unsigned field, const char *name, const int64_t *dims, size_t rank, int64_t batch)
+static void add_value_info(struct buf *to, unsigned field, const char *name, const int64_t *dims, size_t rank,
+			   int64_t batch)
 {
 	struct buf info = { 0 }, type = { 0 }, tensor = { 0 }, shape = { 0 };
 

@@ -7,8 +7,9 @@
 #include "engine/session.h"
 #include "golden_model.h"
 
-static char models[][32] = { "mlp_logits", "mlp_softmax", "mlp_log_softmax", "views", "views_unfolded", "views_batch_one",
-			     "cnn_max", "cnn_average", "cnn_average_padded", "residual", "series" };
+static char models[][32] = { "mlp_logits",         "mlp_softmax",     "mlp_log_softmax", "views",
+			     "views_unfolded",     "views_batch_one", "cnn_max",         "cnn_average",
+			     "cnn_average_padded", "residual",        "series" };
 
 ParameterizedTestParameters(session, outputs)
 {
@@ -30,7 +31,8 @@ static void set_up(struct fixture *f, const char *name, size_t batch)
 	cr_assert_eq(session_new(f->m.graph, batch, &f->session, &err), 0, "%s", err.message);
 	cr_assert_eq(graph_classes(f->m.graph), f->m.classes);
 	cr_assert_eq(graph_input_floats(f->m.graph), f->m.row_floats);
-	cr_assert_eq(graph_parameter_count(f->m.graph), f->m.parameters, "%zu parameters", graph_parameter_count(f->m.graph));
+	cr_assert_eq(graph_parameter_count(f->m.graph), f->m.parameters, "%zu parameters",
+		     graph_parameter_count(f->m.graph));
 	cr_assert_eq(graph_parameter_floats(f->m.graph), f->m.parameter_floats);
 }
 
@@ -81,7 +83,8 @@ ParameterizedTestParameters(session, reductions)
 static void check_reduction(struct fixture *f, const char *name, enum session_reduce kind)
 {
 	size_t count = f->m.parameter_floats;
-	float *out = calloc(count, sizeof(*out)), *losses = calloc(f->m.rows, sizeof(*losses)), *norms = calloc(f->m.rows, sizeof(*norms));
+	float *out = calloc(count, sizeof(*out)), *losses = calloc(f->m.rows, sizeof(*losses)),
+	      *norms = calloc(f->m.rows, sizeof(*norms));
 	double *dots = calloc(f->m.rows, sizeof(*dots));
 
 	for (size_t i = 0; i < f->m.rows; i += session_batch(f->session)) {
