@@ -106,6 +106,8 @@ static int check_heldout(const struct model_spec *s, const struct dataset *d, st
 	if (rc)
 		return error_set(err, rc, "the rows of dataset %s do not fit into memory", s->dataset);
 	rc = policy_check_heldout(&s->policy, heldout.unit_count, err);
+	if (rc && err)
+		snprintf(err->pointer, sizeof(err->pointer), "/policy");
 	dataset_view_fini(&heldout);
 	return rc;
 }
