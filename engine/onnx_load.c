@@ -127,30 +127,49 @@ static int read_floats(struct loader *l, const char *name, const struct wire_ten
 	return 0;
 }
 
-static int64_t integer_at(const Onnx__TensorProto *t, size_t i)
+/* Bytes of one element in raw_data; int64 elements that are not raw stand in int64_data, all others in int32_data. */
+static size_t integer_size(const Onnx__TensorProto *t)
 {
-	if (t->has_raw_data) {
-		size_t size = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ? 8 : 4;
-		int64_t wide;
-		int32_t narrow;
+	if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64)
+		return sizeof(int64_t);
+	return t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32 ? sizeof(int32_t) : sizeof(uint8_t);
+}
 
-		if (size == 8) {
-			memcpy(&wide, t->raw_data.data + i * size, size);
-			return wide;
-		}
-		memcpy(&narrow, t->raw_data.data + i * size, size);
+static int64_t raw_integer(const uint8_t *bytes, size_t size)
+{
+	int64_t wide;
+	int32_t narrow;
+
+	if (size == sizeof(uint8_t))
+		return *bytes;
+	if (size == sizeof(narrow)) {
+		memcpy(&narrow, bytes, sizeof(narrow));
 		return narrow;
 	}
-	return t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ? t->int64_data[i] : t->int32_data[i];
+	memcpy(&wide, bytes, sizeof(wide));
+	return wide;
+}
+
+static int64_t integer_at(const Onnx__TensorProto *t, size_t i)
+{
+	size_t size = integer_size(t);
+
+	if (t->has_raw_data)
+		return raw_integer(t->raw_data.data + i * size, size);
+	return size == sizeof(int64_t) ? t->int64_data[i] : t->int32_data[i];
 }
 
 static int read_integers(struct loader *l, const char *name, const Onnx__TensorProto *t, struct graph_value *value,
 			 size_t count)
 {
-	bool wide = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
-	size_t have = t->has_raw_data ? t->raw_data.len / (wide ? 8 : 4) : wide ? t->n_int64_data : t->n_int32_data;
+	size_t size = integer_size(t), have = size == sizeof(int64_t) ? t->n_int64_data : t->n_int32_data;
 	struct op_integer *integers;
 
+	if (t->has_raw_data && t->raw_data.len % size)
+		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" holds %zu bytes, not whole numbers", name,
+				 t->raw_data.len);
+	if (t->has_raw_data)
+		have = t->raw_data.len / size;
 	if (have != count)
 		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has a shape of %zu elements and data for %zu", name,
 				 count, have);
@@ -190,6 +209,7 @@ static int read_tensor(struct loader *l, const Onnx__TensorProto *t, const struc
 			 : error_set(l->err, EXP_EPARSE, "tensor \"%s\" stands where no tensor can stand", name);
 	case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
 	case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+	case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL:
 		return read_integers(l, name, t, value, count);
 	default:
 		value->other_type = true;

@@ -42,9 +42,12 @@ static int fold_identity(const struct op *op, struct op_build *b, struct exp_err
 	return fold_same(b, err);
 }
 
+/* Since opset 12 the third input asks for training; a constant false does no harm. */
 static int infer_dropout(const struct op *op, struct op_build *b, struct exp_error *err)
 {
-	if (b->input_count > 2 && b->inputs[2])
+	const struct op_value *training = b->input_count > 2 ? b->inputs[2] : NULL;
+
+	if (training && !(training->integers && shape_count(&training->shape) == 1 && training->integers[0].value == 0))
 		return error_set(err, EXP_EUNSUPPORTED,
 				 "training mode is not supported: export the model in evaluation mode");
 	return infer_same(op, b, err);
@@ -142,8 +145,8 @@ static int resolve(const struct op_build *b, struct shape *out, size_t open, str
 	bool fits = shape_try_count(out, &rest) && rest > 0;
 
 	if (fits && open < GRAPH_MAX_DIMS) {
-		fits = have % rest == 0;
-		out->dims[open] = have / rest;
+		fits = have % rest == 0 && have >= rest;
+		out->dims[open] = fits ? have / rest : 1;
 	} else if (fits) {
 		fits = rest == have;
 	}

@@ -291,17 +291,20 @@ int session_new(struct graph *g, size_t batch, struct session **out, struct exp_
 	return 0;
 }
 
+/* Activations follow from people's rows, so they do not outlive the session. */
 void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	plan_fini(&s->plan);
-	graph_unref(s->graph);
-	mem_free(s->memory);
+	mem_free_secret(s->memory, s->plan.floats * sizeof(float));
+	if (s->log_probs)
+		mem_free_secret(s->log_probs, s->plan.batch * s->graph->classes * sizeof(float));
+	if (s->losses)
+		mem_free_secret(s->losses, s->plan.batch * sizeof(float));
 	mem_free(s->inputs);
 	mem_free(s->reduces);
-	mem_free(s->log_probs);
-	mem_free(s->losses);
+	plan_fini(&s->plan);
+	graph_unref(s->graph);
 	mem_free(s);
 }
 

@@ -138,7 +138,7 @@ Test(graph, what_is_no_parameter)
 {
 	struct graph *g = model_text_load(
 	    "input x 3\nparam w 3 4\nparam unused 9\nnumber half 0.5\nconstant shift 4\nMatMul x,w -> h\n"
-	    "Add h,shift -> k\nDropout k,half -> y");
+	    "Add h,shift -> k\nint off 0\nDropout k,half,off -> y");
 
 	cr_assert_eq(graph_parameter_count(g), 1, "neither unused nor constants nor a dropout's ratio");
 	graph_unref(g);

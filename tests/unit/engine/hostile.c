@@ -197,6 +197,8 @@ Test(hostile, operators_and_attributes)
 			   WORDS("terminal Softmax"));
 	model_text_refused("input x 3\nparam s 3\nparam m 3\nBatchNormalization x,s,s,m,m -> y training_mode=1",
 			   EXP_EUNSUPPORTED, WORDS("evaluation mode"));
+	model_text_refused("input x 3\nparam w 3 4\nnumber r 0.5\nint t 1\nMatMul x,w -> h\nDropout h,r,t -> y",
+			   EXP_EUNSUPPORTED, WORDS("evaluation mode"));
 }
 
 Test(hostile, shapes)
