@@ -275,3 +275,28 @@ ParameterizedTest(const size_t *number, operators, per_sample)
 	free(out);
 	tear_down(&f);
 }
+
+/* Of equal inputs the first in the window gets the gradient, as in PyTorch. */
+Test(operators, max_pool_gives_once)
+{
+	struct graph *g = model_text_load("input x 2 2 2\nparam w 2 2 2\nMul x,w -> h\n"
+					  "MaxPool h -> k kernel_shape=[2,2]\nFlatten k -> y");
+	static const float want[8] = { -0.5f, 0, 0, 0, 0.5f, 0, 0, 0 };
+	float ones[8] = { 1, 1, 1, 1, 1, 1, 1, 1 }, sum[8] = { 0 };
+	struct session_result r = { .out = sum };
+	struct exp_error err = { 0 };
+	struct session *s;
+	struct params *p;
+	int32_t label = 0;
+
+	cr_assert_eq(session_new(g, 1, &s, &err), 0, "%s", err.message);
+	cr_assert_eq(params_new(g, &p), 0);
+	for (size_t i = 0; i < 8; i++)
+		p->values[i] = 1.0f;
+	cr_assert_eq(session_backward(s, p, ones, &label, 1, SESSION_SUM, &r), 0);
+	for (size_t i = 0; i < 8; i++)
+		cr_assert_float_eq(sum[i], want[i], 1e-6f, "%zu: %g", i, (double)sum[i]);
+	session_free(s);
+	params_free(p);
+	graph_unref(g);
+}
