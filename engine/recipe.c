@@ -27,6 +27,7 @@ static const struct json_field fields[] = {
 	{ "beta1", JSON_FIELD_NUMBER, false, AT(beta1), .min = 0, .max = JUST_BELOW_1 },
 	{ "beta2", JSON_FIELD_NUMBER, false, AT(beta2), .min = 0, .max = JUST_BELOW_1 },
 	{ "epsilon", JSON_FIELD_NUMBER, false, AT(epsilon), .min = 1e-30, .max = 1 },
+	{ "drop_last", JSON_FIELD_BOOL, false, AT(drop_last) },
 	{ "initialization", JSON_FIELD_ENUM, false, AT(initialization), .names = initializations },
 };
 
@@ -63,9 +64,9 @@ int recipe_load_file(const char *path, struct recipe *out, struct exp_error *err
 
 json_t *recipe_to_json(const struct recipe *r)
 {
-	return json_pack("{s:s, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:s}", "optimizer",
+	return json_pack("{s:s, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:b, s:s}", "optimizer",
 			 optimizers[r->optimizer], "learning_rate", r->learning_rate, "epochs", (json_int_t)r->epochs,
 			 "batch", (json_int_t)r->batch, "seed", (json_int_t)r->seed, "weight_decay", r->weight_decay,
 			 "momentum", r->momentum, "beta1", r->beta1, "beta2", r->beta2, "epsilon", r->epsilon,
-			 "initialization", initializations[r->initialization]);
+			 "drop_last", r->drop_last, "initialization", initializations[r->initialization]);
 }

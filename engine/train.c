@@ -58,9 +58,17 @@ static int explain(int rc, int64_t epoch, uint64_t steps, struct exp_error *err)
 			 (unsigned long long)steps + 1, error_sentence(rc));
 }
 
+/* A step on a handful of rows is a jump: the recipe may leave out what does not fill a batch. */
+static size_t rows_an_epoch(const struct run *r)
+{
+	size_t rows = r->batch.source->rows, batch = (size_t)r->recipe->batch;
+
+	return r->recipe->drop_last && rows > batch ? rows - rows % batch : rows;
+}
+
 static int run_epoch(struct run *r, int64_t epoch, struct exp_error *err)
 {
-	size_t rows = r->batch.source->rows;
+	size_t rows = rows_an_epoch(r);
 	uint64_t total = (uint64_t)r->recipe->epochs * rows, before = (uint64_t)epoch * rows;
 	int rc;
 

@@ -2,7 +2,8 @@
  * train.h: training by a recipe. The same recipe, rows (in their order) and seed give the same bits.
  *
  * Shuffling, initialisation and nothing else draw random numbers, from purposes of the seed ("shuffle/EPOCH",
- * "init/NAME"). The last, short batch of an epoch is used. Batch norm runs with its stored statistics.
+ * "init/NAME"). The last, short batch of an epoch is used unless the recipe drops it. Batch norm runs with
+ * its stored statistics.
  */
 #ifndef ENGINE_TRAIN_H
 #define ENGINE_TRAIN_H

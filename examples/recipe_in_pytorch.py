@@ -1,7 +1,7 @@
 """Trains a PyTorch model by an example's recipe.json and exports it to ONNX: what each export_model.py stands on.
 
-The recipe means here what it means to `expunge train`: PyTorch's default initialisation, a new shuffle every epoch, the last
-short batch used, the mean cross-entropy of a batch. Only the random numbers differ.
+The recipe means here what it means to `expunge train`: PyTorch's default initialisation, a new shuffle every epoch, rows
+that do not fill a batch left out when drop_last says so, the mean cross-entropy of a batch. Only the random numbers differ.
 """
 import argparse
 import csv
@@ -31,8 +31,9 @@ def fit(make_model, recipe, seed, inputs, labels):
     torch.manual_seed(seed)
     model = make_model()
     optimizer = make_optimizer(recipe, model)
+    used = len(inputs) - len(inputs) % recipe["batch"] if recipe.get("drop_last") else len(inputs)
     for _ in range(recipe["epochs"]):
-        for rows in torch.randperm(len(inputs)).split(recipe["batch"]):
+        for rows in torch.randperm(len(inputs))[:used].split(recipe["batch"]):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(model(inputs[rows]), labels[rows]).backward()
             optimizer.step()

@@ -58,6 +58,43 @@ Test(train, the_loss_falls)
 	mlp_close(&m);
 }
 
+static bool keep_last(void *arg, uint64_t done, uint64_t total)
+{
+	uint64_t *seen = arg;
+
+	cr_assert_leq(done, total);
+	*seen = total;
+	return false;
+}
+
+Test(train, rows_that_do_not_fill_a_batch_may_be_left_out)
+{
+	struct recipe keep = adamw, drop = adamw;
+	uint64_t seen = 0;
+	struct progress progress = { keep_last, &seen };
+	struct params *a, *b;
+	struct mlp m;
+
+	mlp_open(&m, MLP_ROWS);
+	keep.epochs = drop.epochs = 3;
+	keep.batch = drop.batch = MLP_ROWS / 2 + 1;
+	drop.drop_last = true;
+	a = train(&m, &keep, 1);
+	b = train(&m, &drop, 1);
+	cr_assert_neq(memcmp(a->values, b->values, a->count * sizeof(float)), 0);
+	cr_assert_eq(train_run(m.session, &drop, 1, &m.rows.source, b, &progress, NULL), 0);
+	cr_assert_eq(seen, 3 * (MLP_ROWS / 2 + 1));
+	params_free(a);
+	params_free(b);
+	keep.batch = drop.batch = MLP_ROWS;
+	a = train(&m, &keep, 1);
+	b = train(&m, &drop, 1);
+	cr_assert_eq(memcmp(a->values, b->values, a->count * sizeof(float)), 0, "a full batch is never left out");
+	params_free(a);
+	params_free(b);
+	mlp_close(&m);
+}
+
 Test(train, the_same_recipe_rows_and_seed_give_the_same_bits)
 {
 	struct params *first, *again, *wider, *other;
