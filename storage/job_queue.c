@@ -33,7 +33,8 @@ static const struct statement statements[] = {
 		     "checkpoint, updated_at) VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?4)",
 		     NULL },
 	[FIND_WAITING] = { "SELECT id FROM jobs WHERE model = ? AND kind = ? AND state = 'queued' AND finished_at "
-			   "IS NULL AND fence = 0 AND NOT cancel_requested ORDER BY id LIMIT 1",
+			   "IS NULL AND fence = 0 AND NOT cancel_requested AND "
+			   "(SELECT count(*) FROM job_requests WHERE job = jobs.id) < ? ORDER BY id LIMIT 1",
 			   "jobs_unfinished_by_model" },
 	[BIND] = { "INSERT INTO job_requests (job, request) VALUES (?, ?) ON CONFLICT DO NOTHING", NULL },
 	[EARLIER_DUE] = { "UPDATE jobs SET due_at = min(coalesce(due_at, ?2), ?2), updated_at = ?3 WHERE id = ?1",
@@ -121,6 +122,7 @@ int jobs_attach(struct txn *txn, const char *model, enum job_kind kind, const ch
 	query_start(&q, txn_db(txn), TABLE_JOB_QUEUE, FIND_WAITING);
 	query_bind_text(&q, model);
 	query_bind_enum(&q, &job_kind_names, (int)kind);
+	query_bind_int(&q, JOB_ATTACH_MAX);
 	rc = query_one(&q, &id_type, found, NULL, NULL, err);
 	if (!rc)
 		rc = jobs_bind(txn, found, request, err);

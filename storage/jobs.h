@@ -27,7 +27,12 @@
 #include "storage/job_state.h"
 #include "storage/requests.h"
 
-enum { JOB_WORKER = 65, JOB_PHASE = 129, JOB_MESSAGE = EXP_ERROR_MESSAGE };
+enum {
+	JOB_WORKER = 65,
+	JOB_PHASE = 129,
+	JOB_MESSAGE = EXP_ERROR_MESSAGE,
+	JOB_ATTACH_MAX = 256, /* requests of a job beyond which no other is attached */
+};
 
 struct job_lease {
 	char job[ID_TEXT];
@@ -71,7 +76,8 @@ EXP_NODISCARD int jobs_enqueue(struct txn *txn, const struct job_new *job, char 
 /*
  * Coalesces: binds the request to the job of this kind that waits for the model and was never claimed, and takes the
  * earlier due date; its not_before stays, so that a stream of requests cannot put it off for ever. EXP_ENOTFOUND (err
- * is left alone): there is none, so enqueue one and bind the request with jobs_bind.
+ * is left alone): there is none with fewer than JOB_ATTACH_MAX requests, so enqueue one and bind the request with
+ * jobs_bind.
  */
 EXP_NODISCARD int jobs_attach(struct txn *txn, const char *model, enum job_kind kind, const char *request,
 			      int64_t due_at, char id[ID_TEXT], struct exp_error *err);
