@@ -21,10 +21,11 @@ static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
 	return 0;
 }
 
+/* A NaN stays one, so that it is noticed. */
 KERNEL static void relu(float *restrict y, const float *restrict x, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+		y[i] = x[i] < 0.0f ? 0.0f : x[i];
 }
 
 /* 1 / (1 + e^-x), from the side on which e^ cannot overflow. */

@@ -1,6 +1,7 @@
 /* Whole models against PyTorch: outputs, losses and every reduction. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,4 +123,18 @@ ParameterizedTest(const char name[32], session, reductions)
 		check_reduction(&f, name, SESSION_NORM);
 		tear_down(&f);
 	}
+}
+
+Test(session, a_nan_is_not_hidden_by_a_relu)
+{
+	struct fixture f;
+	float *outputs;
+
+	set_up(&f, "mlp_logits", 4);
+	outputs = calloc(4 * f.m.classes, sizeof(*outputs));
+	f.params->values[0] = NAN;
+	cr_assert_eq(session_forward(f.session, f.params, f.m.inputs, 1, outputs), 0);
+	cr_assert(isnan(outputs[0]));
+	free(outputs);
+	tear_down(&f);
 }
