@@ -214,6 +214,15 @@ static int record_completed(struct txn *txn, const struct submission *s, const s
 	return rc ? rc : record_message(txn, "deletion_request.completed", s->id, err);
 }
 
+/* Jobs belong to models. Until the dataset has one, the rows are tombstoned and the request says what it waits for. */
+static int explain_wait(struct txn *txn, const struct submission *s, struct exp_error *err)
+{
+	struct request_update update = { REQUEST_QUEUED, REQUEST_OUTCOME_UNSET, REQUEST_VERDICT_NONE,
+					 "dataset_without_model" };
+
+	return requests_update(txn, s->id, &update, err);
+}
+
 static int queue_all(struct txn *txn, struct submission *s, const struct finding *f, struct exp_error *err)
 {
 	const json_t *item;
@@ -223,7 +232,7 @@ static int queue_all(struct txn *txn, struct submission *s, const struct finding
 	json_array_foreach(f->datasets, i, item)
 		if (!rc)
 			rc = queue_dataset(txn, s, json_string_value(item), err);
-	return rc;
+	return rc || s->is_queued ? rc : explain_wait(txn, s, err);
 }
 
 static int take_in(struct txn *txn, struct submission *s, struct finding *f, struct exp_error *err)

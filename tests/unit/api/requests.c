@@ -294,6 +294,29 @@ Test(requests, a_reference_of_your_own_is_a_key)
 	answer_fini(&b);
 }
 
+/* Before the dataset has a model: nobody may read the rows, and the request waits with a reason. */
+Test(beginnings, rows_without_a_model)
+{
+	struct answer a, b;
+	char *path;
+
+	world_start(&w, NULL);
+	world_add_dataset(&w);
+	a = submit_person(false, 0, NULL);
+	cr_assert_eq(a.status, 202);
+	cr_assert_str_eq(answer_text(&a, "status"), "queued");
+	cr_assert_str_eq(answer_text(&a, "reason"), "dataset_without_model");
+	cr_assert_eq(count(&a, "jobs"), 0);
+	world_add_model(&w, NULL);
+	path = path_of(&a, "");
+	b = get(&w, ROLE_SUBMITTER, path);
+	cr_assert_eq(count(&b, "jobs"), 1);
+	answer_fini(&a);
+	answer_fini(&b);
+	mem_free(path);
+	world_stop(&w);
+}
+
 enum { CROWD = 64 };
 
 struct one {
