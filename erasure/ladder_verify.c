@@ -184,7 +184,8 @@ static int verify(struct ladder *l, const struct params *params, struct erasure_
 				    &l->heldout_before,
 				    &heldout,
 				    l->band,
-				    graph_classes(session_graph(l->session)) };
+				    graph_classes(session_graph(l->session)),
+				    a->method->class == METHOD_EXACT };
 	int rc = predictions_of(l->session, params, p->source, l->retained, &retained, err);
 
 	if (!rc)

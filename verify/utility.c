@@ -83,12 +83,13 @@ static bool leaves_band(const struct band *band, const struct utility_limits *li
 	return first_failure(checks, sizeof(checks) / sizeof(checks[0]), u);
 }
 
-static bool falls(const struct utility_limits *limits, struct utility *u)
+static bool falls(const struct utility_limits *limits, bool is_exact, struct utility *u)
 {
+	bool is_draw = is_exact && u->banded;
 	const struct check checks[] = {
 		{ !u->banded && u->retained_change.estimate < -limits->guard_margin, "retained accuracy changed",
 		  u->retained_change.estimate, -limits->guard_margin },
-		{ u->heldout_change.high < -limits->heldout_margin, "held-out accuracy changed by at most",
+		{ !is_draw && u->heldout_change.high < -limits->heldout_margin, "held-out accuracy changed by at most",
 		  u->heldout_change.high, -limits->heldout_margin },
 		{ u->worst_class >= 0 && u->worst_class_change.high < -limits->class_margin,
 		  "the recall of a class changed by at most", u->worst_class_change.high, -limits->class_margin },
@@ -106,7 +107,7 @@ void utility_judge(const struct utility_input *in, const struct utility_limits *
 	u.retained_change = change(in->retained_before, in->retained_after, -1, CONFIDENCE, NULL);
 	u.heldout_change = change(in->heldout_before, in->heldout_after, -1, CONFIDENCE, NULL);
 	find_worst_class(in, &u);
-	u.pass = !(u.banded && leaves_band(in->band, limits, &u)) && !falls(limits, &u);
+	u.pass = !(u.banded && leaves_band(in->band, limits, &u)) && !falls(limits, in->is_exact, &u);
 	*out = u;
 }
 

@@ -4,9 +4,12 @@
  *
  * Compared are the versions before and after, on retained rows (training rows that stay) and held-out rows:
  *   - retained accuracy, loss and churn inside the band that honest retraining spans, widened by margins
- *   - held-out accuracy inside the band and its paired interval not wholly below -heldout_margin
+ *   - held-out accuracy inside the band and, for an edit, its paired interval not wholly below -heldout_margin
  *   - no class collapses: no paired interval of a class's recall, corrected for the number of classes, lies wholly
  *     below -class_margin, on retained and on held-out rows
+ *
+ * Exact work is a fresh draw from honest training: the band says how far two draws lie apart, and a fall against the
+ * one that happened to be live is no fault of the new one. An edit has no such excuse.
  *
  * A held-out-only check would be blind: dampening can raise held-out accuracy while retained rows fall by 20 points.
  */
@@ -38,6 +41,7 @@ struct utility_input {
 	const struct predictions *retained_before, *retained_after, *heldout_before, *heldout_after;
 	const struct band *band; /* NULL: retained rows are judged by the guard's margin instead */
 	size_t classes;
+	bool is_exact; /* after was trained by the recipe */
 };
 
 void utility_judge(const struct utility_input *in, const struct utility_limits *limits, struct utility *out);
