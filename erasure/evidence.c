@@ -67,6 +67,7 @@ static void add_frame(json_t *object, const struct evidence *e)
 	json_object_set_new(object, "references", json_integer((json_int_t)f->out_models));
 	json_object_set_new(object, "pseudo_subjects", json_integer((json_int_t)(f->sets - 1)));
 	json_object_set_new(object, "pseudo_subjects_disjoint", json_integer((json_int_t)f->disjoint));
+	json_object_set_new(object, "pseudo_subjects_worth", json_integer((json_int_t)f->worth));
 	json_object_set_new(object, "class_matched", json_boolean(f->class_matched));
 	json_object_set_new(object, "alpha", json_real(e->alpha));
 	json_object_set_new(object, "statistics", statistics_json(f->limits.statistics));

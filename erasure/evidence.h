@@ -4,7 +4,8 @@
  * JSON schema (reals allowed; a field that does not apply is absent):
  *
  *   {"verdict": "pass/consistent", "reason": "…",
- *    "rows": 1, "references": 16, "pseudo_subjects": 200, "pseudo_subjects_disjoint": 120, "class_matched": true,
+ *    "rows": 1, "references": 16, "pseudo_subjects": 200, "pseudo_subjects_disjoint": 134,
+ *    "pseudo_subjects_worth": 200, "class_matched": true,
  *    "alpha": 0.025, "statistics": ["gradient", …], "search_statistic": "confidence",
  *    "power": 0.93, "false_alarm": 0.0,
  *    "before": {"z": 2.8, "z_low": -1.9, "p_residual": 0.005, "p_over_forgotten": 1.0, "worst_row_z": 2.8,

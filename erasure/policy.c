@@ -83,7 +83,7 @@ void policy_default(struct policy *p)
 		.fidelity = { .accuracy_margin = 0.05, .loss_ratio = 1.5, .heldout_z = 1 },
 		.utility = { .retained_margin = 0.03,
 			     .loss_margin = 0.05,
-			     .heldout_margin = 0.01,
+			     .heldout_margin = 0.03,
 			     .class_margin = 0.1,
 			     .guard_margin = 0.01 },
 		.guard_rows = 2000,

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-enum { TRIES_PER_SET = 20 };
+enum { TRIES_PER_SET = 20, OVERLAP_WORTH = 2 };
 
 /* The pool by strata: of one class each, or all rows in one when classes are not matched. */
 struct strata {
@@ -144,13 +144,13 @@ int pseudo_draw(const struct pseudo_draw *d, size_t *columns, struct pseudo_sets
 		goto out;
 	}
 	strata_by_class(d, &s);
-	made.count = strata_disjoint(&s) >= 2 ? draw_sets(d, &s, columns) : 0;
-	if (made.count < d->needed) {
-		made.class_matched = false;
+	made.class_matched = strata_disjoint(&s) >= d->needed;
+	if (!made.class_matched)
 		strata_whole(d, &s);
-		made.count = draw_sets(d, &s, columns);
-	}
 	made.disjoint = strata_disjoint(&s);
+	made.count = draw_sets(d, &s, columns);
+	made.worth = made.disjoint * (d->rows > 1 ? OVERLAP_WORTH : 1);
+	made.worth = made.count < made.worth ? made.count : made.worth;
 	*out = made;
 out:
 	mem_free(s.rows);

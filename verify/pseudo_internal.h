@@ -19,12 +19,21 @@ struct pseudo_draw {
 };
 
 struct pseudo_sets {
-	size_t count, disjoint;
+	size_t count;
+	size_t disjoint; /* that the pool allows without a common row */
+	size_t worth;    /* independent sets that these tell as much as */
 	bool class_matched;
 };
 
-/* Fills columns [wanted, rows], each set rising. Matches classes when that gives at least the needed sets, else sizes
- * alone. EXP_EMEMORY. */
+/*
+ * Fills columns [wanted, rows], each set rising. Classes are matched where the pool allows the needed number of
+ * disjoint sets of the subject's class mix; else sizes alone: matched sets from a handful of rows are one another's
+ * copies.
+ *
+ * worth: sets that overlap are correlated, and a rank among copies is no evidence. They count for at most twice the
+ * disjoint sets; on real people that holds the false alarm rate at alpha (counted at face value it was twice to four
+ * times alpha for subjects of two to eight rows). EXP_EMEMORY.
+ */
 int pseudo_draw(const struct pseudo_draw *d, size_t *columns, struct pseudo_sets *out);
 
 #endif

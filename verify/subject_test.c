@@ -87,10 +87,18 @@ struct tails {
 	double p_hi, p_lo;
 };
 
+/* A share of overlapping sets, counted as if it were one of as many independent sets as they are worth. */
+static double p_of(const struct subject_frame *f, size_t beyond)
+{
+	double worth = (double)f->worth;
+
+	return (1 + worth * (double)beyond / (double)(f->sets - 1)) / (worth + 1);
+}
+
 static struct tails tails_of(const struct subject_frame *f, const float *tested, size_t except)
 {
 	struct tails t = { .subject = extremes_of(f, tested, 0, except) };
-	size_t above = 0, below = 0, m = f->sets - 1;
+	size_t above = 0, below = 0;
 
 	for (size_t set = 1; set < f->sets; set++) {
 		struct extremes e = extremes_of(f, tested, set, except);
@@ -98,8 +106,8 @@ static struct tails tails_of(const struct subject_frame *f, const float *tested,
 		above += e.hi >= t.subject.hi;
 		below += e.lo >= t.subject.lo;
 	}
-	t.p_hi = (double)(1 + above) / (double)(m + 1);
-	t.p_lo = (double)(1 + below) / (double)(m + 1);
+	t.p_hi = p_of(f, above);
+	t.p_lo = p_of(f, below);
 	return t;
 }
 
@@ -239,8 +247,10 @@ static int draw_sets(struct subject_frame *f, const size_t *pool, size_t pool_co
 	f->sets = 1 + sets.count;
 	f->class_matched = sets.class_matched;
 	f->disjoint = sets.disjoint;
-	if (sets.count < draw.needed)
-		return refuse(f, "%zu pseudo-subjects cannot reach alpha; %zu are needed", sets.count, draw.needed);
+	f->worth = sets.worth;
+	if (sets.worth < draw.needed)
+		return refuse(f, "the held-out rows give %zu independent pseudo-subjects; alpha needs %zu", sets.worth,
+			      draw.needed);
 	return 0;
 }
 

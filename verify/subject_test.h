@@ -6,12 +6,13 @@
  *   z        = (T(tested) - mean T(out)) / sd T(out)        over the R references that never saw the subject
  *   Z_hi     = max over the verdict's statistics of z       residual membership
  *   Z_lo     = max over them of -z                          over-forgetting
- *   p_hi     = (1 + #{pseudo-subjects with Z_hi >= the subject's}) / (m + 1), p_lo likewise
+ *   p_hi     = (1 + w * share of pseudo-subjects with Z_hi >= the subject's) / (w + 1), p_lo likewise
  *
  * Pseudo-subjects are sets of held-out rows of the subject's size and, where enough rows allow it, class mix, judged
- * under the same R references and the same tested model: what the tested model does to all unseen rows is in both. The
- * maximum is taken for subject and pseudo-subjects alike, so its p-value is exact for all statistics together. The
- * statistic that a search has optimised is left out of the maximum and reported apart.
+ * under the same R references and the same tested model: what the tested model does to all unseen rows is in both. w is
+ * their number where they share no rows; overlapping ones count for at most twice the disjoint ones. The maximum is
+ * taken for subject and pseudo-subjects alike, so its p-value holds for all statistics together. The statistic that a
+ * search has optimised is left out of the maximum and reported apart.
  *
  * power: the share of the references that did see the subject which the same test flags as residual (the positive
  * control). false_alarm: the share of the R references that did not see it which it flags, each against the R - 1
@@ -46,6 +47,7 @@ struct subject_frame {
 	double *out_means; /* [out_models, sets, STATISTICS], T of each reference */
 	bool class_matched;
 	size_t disjoint; /* how many pseudo-subjects without a common row the held-out rows allow */
+	size_t worth;    /* w: independent pseudo-subjects that those drawn tell as much as */
 	bool refused;
 	char reason[160]; /* why refused, or "" */
 };
@@ -81,7 +83,7 @@ void subject_test(const struct subject_frame *f, const float *tested, struct sub
 /* Positive and negative control, from the table alone; zeros where the frame is refused. */
 void subject_controls(const struct subject_frame *f, struct subject_controls *out);
 
-/* Smallest p that m pseudo-subjects can give. */
+/* Smallest p that m independent pseudo-subjects can give. */
 static inline double subject_smallest_p(size_t m)
 {
 	return 1.0 / (double)(m + 1);

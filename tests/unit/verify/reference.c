@@ -5,6 +5,7 @@
 
 #include "tests/unit/verify/people_fixture.h"
 #include "verify/fidelity.h"
+#include "verify/fold.h"
 
 static struct reference_job job_of(const struct people *p, const char *folder, size_t threads)
 {
@@ -93,8 +94,8 @@ Test(reference, tells_members_apart)
 	job = job_of(&p, p.folder, 2);
 	train(&job, &s);
 	for (size_t m = 0; m < s.models; m++)
-		for (size_t c = 0; c < PEOPLE_TRAIN; c++)
-			for (size_t k = 0; k < STATISTICS; k++)
+		for (size_t c = 0; c < s.columns; c++)
+			for (size_t k = 0; s.fold[c] != FOLD_HELDOUT && k < STATISTICS; k++)
 				*(scores_is_out(&s, m, c) ? &out[k] : &in[k]) += (double)scores_at(&s, m, c)[k];
 	for (size_t k = 0; k < STATISTICS; k++)
 		cr_assert_gt(in[k] - out[k], 0.5 * PEOPLE_TRAIN * 3, "%s", statistic_names[k]);
@@ -108,7 +109,7 @@ Test(reference, tells_members_apart)
 
 Test(reference, scores_tested_models_in_the_tables_columns)
 {
-	static const size_t rows[] = { 3, 250, 500 };
+	size_t rows[] = { 0, 0, 533 };
 	struct people p;
 	struct scores s;
 	struct reference_job job;
@@ -120,12 +121,14 @@ Test(reference, scores_tested_models_in_the_tables_columns)
 	job = job_of(&p, p.folder, 2);
 	train(&job, &s);
 	how = (struct reference_scorer){ &s, p.population.source, &p.recipe };
+	rows[0] = p.train[1];
+	rows[1] = p.heldout[1];
 	model = (struct scored_model){ p.served, p.population.train, 1 };
 	out = mem_alloc(s.columns * STATISTICS * sizeof(*out));
 	cr_assert_eq(reference_score(p.session, &how, &model, (struct row_list){ rows, 3 }, out, NULL), 0);
 	for (size_t c = 0; c < s.columns; c++)
 		for (size_t k = 0; k < STATISTICS; k++)
-			cr_assert_eq(!isnan(out[c * STATISTICS + k]), c == 3 || c == 250);
+			cr_assert_eq(!isnan(out[c * STATISTICS + k]), s.rows[c] == rows[0] || s.rows[c] == rows[1]);
 	mem_free(out);
 	scores_fini(&s);
 	people_close(&p);

@@ -195,7 +195,9 @@ Test(subject_test, finds_what_was_learned)
 	draw_tested(&f, 4, tested);
 	subject_test(&s, tested, &r);
 	cr_assert(r.residual && !r.over_forgotten);
-	cr_assert_float_eq(r.p_hi, 1.0 / (double)s.sets, 1e-12);
+	cr_assert_float_eq(r.p_hi, subject_smallest_p(s.worth), 1e-12);
+	cr_assert_eq(s.disjoint, HELDOUT / 6);
+	cr_assert_eq(s.worth, 2 * (HELDOUT / 6), "overlapping sets are not taken at face value");
 	draw_tested(&f, -4, tested);
 	subject_test(&s, tested, &r);
 	cr_assert(r.over_forgotten && !r.residual);
@@ -250,22 +252,19 @@ Test(subject_test, pseudo_subjects_have_the_size_and_the_classes)
 	struct fixture f;
 	struct subject_frame s;
 
-	set_up(&f, 5, 1);
-	frame(&f, &s, f.rows + 10, 5);
+	set_up(&f, 2, 1);
+	frame(&f, &s, f.rows + 10, 2); /* classes 1 and 2 */
 	cr_assert(s.class_matched);
 	cr_assert_eq(s.sets, 201);
+	cr_assert_eq(s.disjoint, HELDOUT / 3);
 	for (size_t set = 0; set < s.sets; set++) {
-		size_t classes[3] = { 0 };
+		const size_t *columns = s.columns + 2 * set;
 
-		for (size_t i = 0; i < 5; i++) {
-			size_t column = s.columns[set * 5 + i];
-
-			classes[f.labels[column]]++;
-			cr_assert(set == 0 || column >= TRAIN);
-			cr_assert(i == 0 || column > s.columns[set * 5 + i - 1], "each row once");
-		}
-		cr_assert_eq(classes[0], 1, "rows 10 to 14 have classes 1 2 0 1 2");
-		cr_assert_eq(classes[1], 2);
+		cr_assert(set == 0 || columns[0] >= TRAIN);
+		cr_assert_lt(columns[0], columns[1]);
+		cr_assert_eq(f.labels[columns[0]] + f.labels[columns[1]], 3);
+		cr_assert_neq(f.labels[columns[0]], 0);
+		cr_assert_neq(f.labels[columns[1]], 0);
 	}
 	subject_frame_fini(&s);
 	tear_down(&f);
@@ -300,7 +299,7 @@ Test(subject_test, is_refused_with_its_reason)
 	check_refused(&f, rows, limits, "38 held-out subjects");
 	rows.heldout_subjects = HELDOUT;
 	strict.pseudo_subjects = 30;
-	check_refused(&f, rows, strict, "39 are needed");
+	check_refused(&f, rows, strict, "alpha needs 39");
 	rows.subject = (struct row_list){ unknown, 1 };
 	check_refused(&f, rows, limits, "none of the subject's rows");
 	two = (struct subject_rows){ { f.rows, 24 }, { f.heldout, HELDOUT }, HELDOUT };
