@@ -41,6 +41,9 @@ int json_parse(const char *text, size_t size, json_t **out, struct exp_error *er
 
 	if (too_deep(text, size))
 		return error_set(err, EXP_EPARSE, "the JSON text nests deeper than %d levels", DEPTH_MAX);
+	/* jansson takes a NUL behind a number for the end of the text. */
+	if (size && memchr(text, '\0', size))
+		return error_set(err, EXP_EPARSE, "the JSON text holds a NUL byte");
 	value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &cause);
 	if (!value)
 		return error_set(err, EXP_EPARSE, "not valid JSON at line %d, column %d", cause.line, cause.column);

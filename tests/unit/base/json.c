@@ -104,3 +104,12 @@ Test(json, canonical_form_sorts_and_refuses_reals)
 	json_decref(json);
 	buf_fini(&out);
 }
+
+Test(json, a_nul_byte_is_no_end)
+{
+	json_t *json = NULL;
+
+	cr_assert_eq(json_parse("123", 4, &json, NULL), EXP_EPARSE);
+	cr_assert_eq(json_parse("123\0", 3, &json, NULL), 0);
+	json_decref(json);
+}
