@@ -39,6 +39,21 @@ static void close_upload(struct call_upload *u)
 	mem_free(u->path);
 }
 
+/* Bodies name people: their texts do not stay behind in freed memory. */
+static void wipe_json(json_t *value)
+{
+	const char *key;
+	json_t *child;
+	size_t i;
+
+	if (json_is_string(value))
+		sodium_memzero((char *)json_string_value(value), json_string_length(value));
+	json_array_foreach(value, i, child)
+		wipe_json(child);
+	json_object_foreach(value, key, child)
+		wipe_json(child);
+}
+
 void call_unref(struct call *c)
 {
 	struct api *api = c->api;
@@ -49,6 +64,7 @@ void call_unref(struct call *c)
 		c->state_free(c->state);
 	mem_free(c->state);
 	close_upload(&c->upload);
+	wipe_json(c->json);
 	json_decref(c->json);
 	buf_fini_secret(&c->body);
 	reply_fini(&c->reply);

@@ -135,8 +135,10 @@ static bool may_drain(const struct call *c)
 	return !expect && (!length || strtoull(length, NULL, 10) <= API_DRAIN_LIMIT);
 }
 
+/* Counted before the client can know of the answer, so that it finds it in the figures. */
 static enum MHD_Result queue(struct call *c)
 {
+	metrics_count(&c->api->metrics, c->match.route, c->reply.status, clock_monotonic_ms() - c->started_ms);
 	return reply_queue(c) ? MHD_YES : MHD_NO;
 }
 
@@ -255,18 +257,16 @@ enum MHD_Result intake_access(void *api, struct MHD_Connection *connection, cons
 
 void intake_completed(void *api, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode code)
 {
-	struct api *a = api;
 	struct call *c = *slot;
 	int64_t duration;
 
+	(void)api;
 	(void)connection;
 	(void)code;
 	if (!c)
 		return;
 	*slot = NULL;
 	duration = clock_monotonic_ms() - c->started_ms;
-	if (c->reply.status)
-		metrics_count(&a->metrics, c->match.route, c->reply.status, duration);
 	log_debug("http_request", "method=%s route=%s status=%u ms=%lld",
 		  c->match.route ? route_method_name(c->match.route->method) : "-",
 		  c->match.route ? c->match.route->path : "-", c->reply.status, (long long)duration);
