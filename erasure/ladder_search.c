@@ -179,7 +179,7 @@ static int guard(const struct aim *aim, struct session *s, const struct params *
 	const struct ladder *l = aim->l;
 	const struct source *source = l->job->population->source;
 	struct predictions retained = { 0 }, heldout = { 0 };
-	struct utility_input in = { &aim->retained.before,          &retained, &aim->heldout.before, &heldout, l->band,
+	struct utility_input in = { &aim->retained.before,           &retained, &aim->heldout.before, &heldout, l->band,
 				    graph_classes(session_graph(s)), false };
 	struct utility u;
 	int rc = predictions_of(s, p, source, aim->retained.rows, &retained, err);
