@@ -164,6 +164,7 @@ static int train_on(const struct work *w, const size_t *index, size_t rows, int6
 	struct source_subset subset;
 
 	recipe.epochs = epochs;
+	recipe.drop_last = false; /* the rows may be fewer than a batch */
 	source_subset_init(&subset, w->how->source, index, rows);
 	return train_run(w->session, &recipe, w->model->finetune_seed, &subset.source, p, NULL, err);
 }

@@ -201,6 +201,56 @@ Test(ladder, a_planted_no_op_never_passes)
 	tear_down(&f);
 }
 
+/* Not even where the policy publishes what is inconclusive: a fail stays a fail. */
+Test(ladder, a_fail_is_never_published)
+{
+	struct fixture f;
+	size_t fails = 0;
+
+	set_up(&f, thorough);
+	for (size_t i = 0; i < f.importance.sum->count; i++)
+		f.importance.sum->values[i] = 1e20f;
+	f.policy.rungs = 1;
+	f.policy.publish_inconclusive = true;
+	for (int32_t unit = 0; unit < 12; unit++) {
+		struct erasure_result r;
+		bool fail;
+
+		request(&f, 0, unit);
+		r = run(&f);
+		fail = verdict_is_fail(r.attempts[0].findings[0].verdict);
+		cr_assert_eq(r.accepted, fail ? -1 : 0);
+		cr_assert_eq(r.attempts[0].findings[0].closes, !fail);
+		fails += fail;
+		erasure_result_fini(&r);
+	}
+	cr_assert(fails > 2 && fails < 12, "%zu", fails);
+	tear_down(&f);
+}
+
+/* With a margin of nothing, no search may cost a single row's prediction, on either side. */
+Test(ladder, the_guard_bounds_the_search)
+{
+	struct fixture f;
+	size_t edits = 0;
+
+	set_up(&f, quick);
+	f.policy.rungs = 1;
+	f.policy.utility.guard_margin = 0;
+	for (int32_t unit = 0; unit < 12; unit++) {
+		struct erasure_result r;
+
+		request(&f, 0, unit);
+		r = run(&f);
+		cr_assert_geq(r.attempts[0].utility.retained_change.estimate, 0);
+		cr_assert_geq(r.attempts[0].utility.heldout_change.estimate, 0);
+		edits += r.attempts[0].edited > 0;
+		erasure_result_fini(&r);
+	}
+	cr_assert_gt(edits, 3, "it is bounded, not idle");
+	tear_down(&f);
+}
+
 /* A recipe that learns nothing gives a model at chance: exact by construction, useless, and not published. */
 Test(ladder, a_collapsed_model_never_passes)
 {
