@@ -23,8 +23,8 @@ static json_t *parameters_to_json(const struct graph *g)
 	for (size_t i = 0; i < graph_parameter_count(g); i++) {
 		const struct graph_parameter *p = graph_parameter(g, i);
 
-		json_array_append_new(
-		    array, json_pack("{s:s, s:o}", "name", p->name, "shape", dims_to_json(p->dims, p->rank)));
+		json_array_append_new(array, json_pack("{s:s, s:o}", "name", p->name, "shape",
+						       dims_to_json(p->dims, p->rank)));
 	}
 	return array;
 }

@@ -117,11 +117,11 @@ static int run_command(const struct command *c, int argc, char *const *argv)
 	options = mem_alloc(c->size);
 	if (c->defaults)
 		memcpy(options, c->defaults, c->size);
-	rc = option_parse(
-	    argc, argv,
-	    (const struct option_table[]){ { c->options, c->option_count, options },
-					   { shared_rows, sizeof(shared_rows) / sizeof(shared_rows[0]), &shared } },
-	    2, &err);
+	rc = option_parse(argc, argv,
+			  (const struct option_table[]){
+			      { c->options, c->option_count, options },
+			      { shared_rows, sizeof(shared_rows) / sizeof(shared_rows[0]), &shared } },
+			  2, &err);
 	if (rc) {
 		mem_free(options);
 		return usage_error(c, &err);

@@ -42,8 +42,9 @@ Test(json, fills_a_struct)
 {
 	struct person p = { .age = -1 };
 
-	cr_assert_eq(
-	    fill("{\"name\":\"Ada\",\"weight\":61,\"alive\":true,\"colour\":\"green\",\"note\":\"x\"}", &p, NULL), 0);
+	cr_assert_eq(fill("{\"name\":\"Ada\",\"weight\":61,\"alive\":true,\"colour\":\"green\",\"note\":\"x\"}", &p,
+			  NULL),
+		     0);
 	cr_assert_str_eq(p.name, "Ada");
 	cr_assert_eq(p.age, -1);
 	cr_assert_float_eq(p.weight, 61, 0);

@@ -20,7 +20,8 @@ Test(command, every_command_teaches)
 		struct buf help = { 0 };
 
 		help_write_command(all[i], &help);
-		cr_assert(strlen(all[i]->summary) > 10 && strlen(all[i]->summary) <= 80 && !is_upper(all[i]->summary[0]),
+		cr_assert(strlen(all[i]->summary) > 10 && strlen(all[i]->summary) <= 80 &&
+			      !is_upper(all[i]->summary[0]),
 			  "%s", all[i]->name);
 		cr_assert(strlen(all[i]->text) > 20, "%s", all[i]->name);
 		cr_assert(strstr(all[i]->example, "expunge ") != NULL, "%s", all[i]->name);

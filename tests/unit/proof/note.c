@@ -51,8 +51,9 @@ Test(note, verifies_the_example_of_the_specification)
 	struct note_key k;
 	char *again;
 
-	cr_assert_eq(
-	    note_key_parse(&k, "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\n", NULL), 0);
+	cr_assert_eq(note_key_parse(&k, "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\n",
+				    NULL),
+		     0);
 	cr_assert_eq(k.id, 0x530d903a);
 	again = note_key_format(&k);
 	cr_assert_str_eq(again, "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k");

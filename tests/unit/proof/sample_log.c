@@ -78,9 +78,9 @@ static void change_model(struct sample_log *log, const char *request, char old[D
 		       json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:[s]}", "model", "wages", "version",
 				 (json_int_t)log->version, "old_sha256", old, "new_sha256", log->weights, "job",
 				 request, "method", "retrain", "requests", request));
-	sample_log_add(
-	    log, LEAF_MODEL_DESTROYED,
-	    json_pack("{s:s, s:I, s:s}", "model", "wages", "version", (json_int_t)(log->version - 1), "sha256", old));
+	sample_log_add(log, LEAF_MODEL_DESTROYED,
+		       json_pack("{s:s, s:I, s:s}", "model", "wages", "version", (json_int_t)(log->version - 1),
+				 "sha256", old));
 }
 
 static json_t *model_entry(const struct sample_log *log, const char *old)
