@@ -25,7 +25,7 @@ void help_write_overview(const char *group, struct buf *out)
 	size_t count;
 	const struct command *const *all = command_all(&count);
 
-	buf_add_text(out, "expunge makes a trained model forget a person, and proves it.\n\n"
+	buf_add_text(out, "expunge makes a trained model forget a person, and keeps the evidence.\n\n"
 			  "Usage: expunge COMMAND [ARGUMENTS]\n\nCommands:\n");
 	for (size_t i = 0; i < count; i++) {
 		struct buf name = { 0 };
