@@ -68,11 +68,15 @@ static bool first_failure(const struct check *checks, size_t count, struct utili
 	return false;
 }
 
-static bool leaves_band(const struct band *band, const struct utility_limits *limits, struct utility *u)
+/* slack: by how many of its own widths the band is widened. */
+static bool leaves_band(const struct band *band, const struct utility_limits *limits, double slack, struct utility *u)
 {
-	double accuracy = band->low.accuracy - limits->retained_margin, loss = band->high.loss + limits->loss_margin;
-	double churn = band->high.churn + limits->retained_margin;
-	double heldout = band->low.heldout_accuracy - limits->heldout_margin;
+	const struct behaviour *low = &band->low, *high = &band->high;
+	double accuracy = low->accuracy - slack * (high->accuracy - low->accuracy) - limits->retained_margin;
+	double loss = high->loss + slack * (high->loss - low->loss) + limits->loss_margin;
+	double churn = high->churn + slack * (high->churn - low->churn) + limits->retained_margin;
+	double heldout =
+	    low->heldout_accuracy - slack * (high->heldout_accuracy - low->heldout_accuracy) - limits->heldout_margin;
 	const struct check checks[] = {
 		{ u->after.accuracy < accuracy, "retained accuracy fell", u->after.accuracy, accuracy },
 		{ !(u->after.loss <= loss), "retained loss rose", u->after.loss, loss },
@@ -107,7 +111,8 @@ void utility_judge(const struct utility_input *in, const struct utility_limits *
 	u.retained_change = change(in->retained_before, in->retained_after, -1, CONFIDENCE, NULL);
 	u.heldout_change = change(in->heldout_before, in->heldout_after, -1, CONFIDENCE, NULL);
 	find_worst_class(in, &u);
-	u.pass = !(u.banded && leaves_band(in->band, limits, &u)) && !falls(limits, in->is_exact, &u);
+	u.pass =
+	    !(u.banded && leaves_band(in->band, limits, in->is_exact ? 1 : 0, &u)) && !falls(limits, in->is_exact, &u);
 	*out = u;
 }
 

@@ -148,7 +148,11 @@ Test(utility, exact_work_is_judged_by_the_band_and_not_by_the_draw_before)
 	cr_assert(!judge_as(&band, false).pass);
 	cr_assert(judge_as(&band, true).pass, "%s", judge_as(&band, true).reason);
 	cr_assert(!judge_as(NULL, true).pass, "without a band there is only the draw before");
-	band.low.heldout_accuracy = 0.5;
+	band.low.heldout_accuracy = 0.42;
+	band.high.heldout_accuracy = 0.44;
+	cr_assert(judge_as(&band, true).pass, "two hundredths below a band of that width");
+	band.low.heldout_accuracy = 0.55;
+	band.high.heldout_accuracy = 0.57;
 	cr_assert(!judge_as(&band, true).pass);
 }
 

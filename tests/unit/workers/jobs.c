@@ -12,7 +12,8 @@
 
 #define SMALL                                                                                                          \
 	"\"rounds\": 4, \"folds\": 4, \"fidelity_models\": 2, \"min_heldout\": 39, \"evidence_window_s\": 0, "         \
-	"\"fidelity_accuracy_margin\": 1, \"fidelity_loss_ratio\": 100, \"fidelity_heldout_z\": 100"
+	"\"fidelity_accuracy_margin\": 1, \"fidelity_loss_ratio\": 100, \"fidelity_heldout_z\": 100, "                 \
+	"\"retained_margin\": 0.1, \"loss_margin\": 1, \"heldout_margin\": 0.1"
 #define EXACT_FIRST "{\"retrain_first_below_s\": 1000, " SMALL "}"
 #define SSD_FIRST   "{\"retrain_first_below_s\": 0, \"exact_within_s\": 0, " SMALL "}"
 
