@@ -49,7 +49,7 @@ void model_view_print(const json_t *m)
 	struct buf shape = { 0 };
 
 	dataset_view_shape(json_object_get(m, "input_shape"), &shape);
-	printf("model %s: %s, trained on dataset %s, input %s [%s], %lld classes", remote_text(m, "name"),
+	printf("model %s: %s, trained on dataset %s, input \"%s\" [%s], %lld classes", remote_text(m, "name"),
 	       remote_text(m, "state"), remote_text(m, "dataset"), remote_text(m, "input"),
 	       shape.data ? shape.data : "", (long long)json_integer_value(json_object_get(m, "classes")));
 	if (json_is_integer(live))
