@@ -101,7 +101,7 @@ static int record(struct txn *txn, void *state, struct exp_error *err)
 	return record_leaf(txn, LEAF_DATASET_REGISTERED, leaf, NULL, NULL, err);
 }
 
-/* What was uploaded holds people's rows, and is in the data folder by now. */
+/* What was uploaded holds people's rows in clear. They do not wait on: they are registered by now, or refused. */
 static int discard_uploads(const struct api *a, const struct registration *r, struct exp_error *err)
 {
 	int rc = 0;
@@ -120,7 +120,7 @@ static int work(struct call *c, struct exp_error *err)
 				     .scale = r->scale,
 				     .classes = r->classes,
 				     .source = r->is_uploaded ? DATASET_UPLOADED : DATASET_IMPORTED };
-	int rc = 0;
+	int rc = 0, left;
 
 	for (size_t i = 0; !rc && i < FILES; i++)
 		rc = resolve_one(a, r, i, err);
@@ -132,7 +132,8 @@ static int work(struct call *c, struct exp_error *err)
 	rc = dataset_import(&home, &spec, &r->summary, err);
 	if (!rc)
 		rc = writer_call(a->options.store, record, r, err);
-	return rc ? rc : discard_uploads(a, r, err);
+	left = discard_uploads(a, r, rc ? NULL : err);
+	return rc ? rc : left;
 }
 
 static int build(struct call *c, struct db *db, json_t **out, struct exp_error *err)
