@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""The life of deletion requests, from HTTP to a verified receipt: life.py EXPUNGED EXPUNGE."""
+import hashlib
+
+from house import CANARY, Refused, main, npy, person, refused, until
+
+
+def from_request_to_receipt(h):
+    h.start()
+    model = h.furnish()
+    assert model["state"] == "ready" and model["live_version"] == 1
+    dataset = h.ask("dataset", "show", "people")
+    request = h.submit(3)
+    assert request["status"] in ("queued", "running")
+    done = h.finish(request["id"])
+    assert done["outcome"] == "erased" and done["verdict"] == "pass/by_construction", done
+    [part] = done["models"]
+    assert part["model"] == "classes" and part["outcome"] == "erased" and part["evidence"]["evidence"]["utility"]["pass"]
+    after = h.ask("dataset", "show", "people")["splits"]
+    assert after["train"]["live"] == dataset["splits"]["train"]["live"] - 1 and after["train"]["erased"] == 1
+    versions = h.ask("model", "show", "classes")["versions"]
+    assert [v["state"] for v in versions[:-1]] == ["destroyed"] * (len(versions) - 1) and versions[-1]["state"] == "live"
+    h.verify_receipt(request["id"], 3)
+    kinds = [leaf["type"] for leaf in h.verify_log()]
+    assert kinds.count("request.completed") == 1 and kinds.count("rows.erased") == 1, kinds
+    assert kinds.count("model.published") == len(versions) - 1
+
+
+def receipt_of_another_person_is_refused(h):
+    h.start()
+    h.furnish()
+    request = h.submit(3)["id"]
+    h.finish(request)
+    path = h.verify_receipt(request, 3)
+    with refused(1, "identity"):
+        h.expunge("audit", "verify", path, "--key", h.vkey, "--identity", person(4))
+    forged = bytearray(path.read_bytes())
+    forged[len(forged) // 2] ^= 1
+    path.write_bytes(forged)
+    with refused(1):
+        h.expunge("audit", "verify", path, "--key", h.vkey)
+
+
+def many_rows_are_one_person(h):
+    h.start()
+    h.furnish()
+    preview = h.ask("request", "preview", "--identity-file", "-", stdin=person(70) + "\n")
+    assert preview["matched"]["train"] == 5 and preview["models"][0]["model"] == "classes"
+    assert h.finish(h.submit(70)["id"])["outcome"] == "erased"
+    assert h.ask("dataset", "show", "people")["splits"]["train"]["erased"] == 5
+
+
+def held_out_rows_need_no_unlearning(h):
+    h.start()
+    h.furnish()
+    done = h.finish(h.submit(200)["id"])
+    assert done["outcome"] == "erased" and done["verdict"] == "none", done
+    assert h.ask("dataset", "show", "people")["splits"]["heldout"]["erased"] == 1
+    assert len(h.ask("model", "show", "classes")["versions"]) == 1, "the model never saw the rows"
+    h.verify_receipt(done["id"], 200)
+
+
+def nobody_has_a_record_too(h):
+    h.start()
+    h.furnish()
+    done = h.finish(h.submit(999)["id"])
+    assert (done["outcome"], done["verdict"], done["jobs"]) == ("not_found", "none", []), done
+    h.verify_receipt(done["id"], 999)
+
+
+def same_person_twice(h):
+    h.start()
+    h.furnish()
+    first = h.finish(h.submit(5)["id"])
+    second = h.finish(h.submit(5)["id"])
+    assert second["id"] != first["id"] and second["duplicate_of"] == first["id"]
+    assert second["outcome"] == "already_erased" and second["jobs"] == []
+    h.verify_receipt(second["id"], 5)
+
+
+def spelled_otherwise_is_the_same_person(h):
+    h.start()
+    h.furnish()
+    text = person(6).upper().replace("EMAIL:", "email:  ") + "  "
+    done = h.finish(h.ask("request", "submit", "--identity-file", "-", stdin=text + "\n")["id"])
+    assert done["outcome"] == "erased"
+
+
+def same_key_is_the_same_request(h):
+    h.start()
+    h.furnish()
+    first = h.submit(7, "--idempotency-key", "k-1")
+    again = h.submit(7, "--idempotency-key", "k-1")
+    assert again["id"] == first["id"]
+    with refused(4, "key"):
+        h.submit(8, "--idempotency-key", "k-1")
+    assert len(h.ask("request", "list")["items"]) == 1
+    h.finish(first["id"])
+
+
+def cancelled_before_a_worker_has_it(h):
+    h.start()
+    h.register_dataset()
+    h.register_model(policy=dict(policy_slow()))
+    request = h.submit(9)["id"]
+    assert h.ask("dataset", "show", "people")["splits"]["train"]["tombstoned"] == 1
+    cancelled = h.ask("request", "cancel", request, "--reason", "withdrawn")
+    assert cancelled["status"] == "cancelled"
+    assert h.ask("dataset", "show", "people")["splits"]["train"]["tombstoned"] == 0
+    with refused(4, "cancelled"):
+        h.ask("request", "cancel", request)
+    assert [leaf["type"] for leaf in until(lambda: sealed(h, "request.cancelled"), "the cancellation is sealed")]
+
+
+def policy_slow():
+    """References that take a while, so that what comes meanwhile waits."""
+    from house import POLICY
+    return POLICY | {"rounds": 60, "folds": 10}
+
+
+def sealed(h, kind):
+    found = h.verify_log()
+    return found if any(leaf["type"] == kind for leaf in found) else None
+
+
+def terminated_and_started_again(h):
+    h.start()
+    h.register_dataset()
+    h.register_model(policy=policy_slow())
+    request = h.submit(10)["id"]
+    h.stop()
+    assert h.log.read_text().count("event=stopped") == 1
+    h.start()
+    assert h.finish(request)["outcome"] == "erased"
+    assert h.ask("model", "show", "classes")["state"] == "ready"
+    h.verify_receipt(request, 10)
+    h.verify_log()
+
+
+def served_by_its_own_versions(h):
+    h.start()
+    h.furnish()
+    out = h.folder / "out.npy"
+    before = h.ask("model", "predict", "classes", "--inputs", h.folder / "all_inputs.npy", "--out", out)
+    first = out.read_bytes()
+    h.expunge("onnx", "run", h.folder / "model.onnx", "--inputs", h.folder / "all_inputs.npy", "--out", h.folder / "x.npy")
+    assert first == (h.folder / "x.npy").read_bytes(), "the daemon serves what the file says"
+    h.finish(h.submit(11)["id"])
+    after = h.ask("model", "predict", "classes", "--inputs", h.folder / "all_inputs.npy", "--out", out)
+    assert after["version"] != before["version"] and after["weights_sha256"] != before["weights_sha256"]
+    assert out.read_bytes() != first
+
+
+def roles_bound_what_a_token_may_do(h):
+    h.start()
+    h.furnish()
+    tokens = {}
+    for role in ("submitter", "auditor", "ml_engineer"):
+        tokens[role] = h.folder / f"{role}.token"
+        h.expunge("token", "create", "--role", role, "--out", tokens[role])
+        assert tokens[role].stat().st_mode & 0o777 == 0o600
+    use = lambda role: ("--token-file", tokens[role])
+    request = h.submit(12, *use("submitter"))
+    h.finish(request["id"])
+    text = h.expunge("request", "show", request["id"], *use("submitter"))
+    assert "pass/by_construction" in text and "retrain" in text
+    h.expunge("job", "list", *use("auditor"))
+    with refused(5, "token-file"):
+        h.run([h.programs[1], "request", "list", "--token-file", h.people.folder / "recipe.token"]
+              if (h.people.folder / "recipe.token").write_text("expunge_admin_nope_nope\n") else [])
+    for role, command in (("submitter", ("job", "list")), ("auditor", ("token", "list")), ("ml_engineer", ("request", "list"))):
+        with refused(5):
+            h.expunge(*command, *use(role))
+    revoked = next(t for t in h.ask("token", "list")["items"] if t["role"] == "auditor")
+    h.expunge("token", "revoke", revoked["id"])
+    with refused(5):
+        h.expunge("job", "list", *use("auditor"))
+
+
+def no_identity_is_anywhere(h):
+    """Neither in clear, nor under a hash that anybody could repeat."""
+    h.start()
+    h.furnish()
+    for who in (13, 70, 201, 998):
+        request = h.submit(who)["id"]
+        h.finish(request)
+        h.expunge("audit", "show", h.verify_receipt(request, who))
+        h.expunge("request", "show", request)
+        h.expunge("request", "watch", request)
+    try:
+        h.ask("request", "submit", "--identity-file", "-", stdin=f"e mail:{CANARY}\n")
+    except Refused:
+        pass
+    h.http("POST", "/v1/deletion-requests", {"subject": {"identities": [{"type": "email", CANARY: "x"}]}})
+    h.http("POST", "/v1/deletion-requests", {"subject": {"identities": [{"type": CANARY, "value": CANARY}]}})
+    h.http("GET", f"/v1/deletion-requests/{CANARY}")
+    with_bad_rows(h)
+    metrics = h.http("GET", "/metrics")[1]
+    assert b"expunge_" in metrics
+    h.stop()
+    shown = "\n".join(h.printed).encode()
+    places = {"what was printed and answered": shown, "the daemon's log": h.log.read_bytes()}
+    places |= {str(p.relative_to(h.data)): p.read_bytes() for p in h.data.rglob("*") if p.is_file()}
+    canonical = person(13).lower().replace("email:", "email\x1f").encode()
+    digest = hashlib.sha256(canonical)
+    for place, content in places.items():
+        assert CANARY.lower().encode() not in content.lower(), f"an identity stands in {place}"
+        assert digest.digest() not in content and digest.hexdigest().encode() not in content, f"a plain hash stands in {place}"
+    assert len(places) > 10
+
+
+def with_bad_rows(h):
+    """A registration that is refused because of what rows.csv says."""
+    rows = h.folder / "bad.csv"
+    rows.write_text((h.folder / "rows.csv").read_text().replace("heldout", "neither", 1))
+    try:
+        h.ask("dataset", "register", "bad", "--inputs", h.folder / "all_inputs.npy", "--labels", h.folder / "all_labels.npy",
+              "--rows", rows)
+    except Refused as e:
+        assert e.status == 3, e
+    else:
+        raise AssertionError("a split that is none was accepted")
+
+
+main(from_request_to_receipt, receipt_of_another_person_is_refused, many_rows_are_one_person,
+     held_out_rows_need_no_unlearning, nobody_has_a_record_too, same_person_twice, spelled_otherwise_is_the_same_person,
+     same_key_is_the_same_request, cancelled_before_a_worker_has_it, terminated_and_started_again,
+     served_by_its_own_versions, roles_bound_what_a_token_may_do, no_identity_is_anywhere)
