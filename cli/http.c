@@ -1,5 +1,6 @@
 #include "cli/http.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -70,6 +71,16 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
 	return length;
 }
 
+/* A name that only begins like a loopback address may be anybody's. */
+static bool is_loopback(const char *host)
+{
+	struct in_addr address;
+
+	if (!strcmp(host, "localhost") || !strcmp(host, "[::1]"))
+		return true;
+	return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 /* Whether the host is this machine, and whether the way there is encrypted. */
 static int look_at(const char *url, bool *is_local, bool *is_encrypted, struct exp_error *err)
 {
@@ -81,7 +92,7 @@ static int look_at(const char *url, bool *is_local, bool *is_encrypted, struct e
 	    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0)) {
 		rc = error_set(err, EXP_EINVAL, "\"%.100s\" is not the URL of a server", url);
 	} else {
-		*is_local = !strcmp(host, "localhost") || !strncmp(host, "127.", 4) || !strcmp(host, "[::1]");
+		*is_local = is_loopback(host);
 		*is_encrypted = !strcmp(scheme, "https");
 	}
 	curl_free(host);

@@ -179,7 +179,7 @@ static int exchange(struct remote *r, const struct remote_call *call, struct htt
 	if (!call->file)
 		request.timeout_s = call->wait_s + (call->timeout_s ? call->timeout_s : TIMEOUT_S);
 	rc = http_exchange(r->http, &request, answer, err);
-	if (!rc && answer->status >= 400) {
+	if (!rc && answer->status >= 300 && answer->status != 304) {
 		rc = set_problem(answer, err);
 		http_answer_fini(answer);
 	}
