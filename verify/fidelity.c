@@ -33,6 +33,9 @@ static bool forward(void *arg, uint64_t done, uint64_t total)
 	return f->progress && f->progress->report(f->progress->arg, f->done, f->total);
 }
 
+/* A training that ends within one step of the clock took time all the same: 0 would read as never measured. */
+static const double CLOCK_STEP_MS = 1;
+
 static int train_full(const struct fidelity_job *job, struct session *s, size_t model, struct params *p,
 		      double *seconds, struct exp_error *err)
 {
@@ -49,7 +52,7 @@ static int train_full(const struct fidelity_job *job, struct session *s, size_t 
 	rc = train_initialize(job->recipe, seed, job->initial, p, err);
 	if (!rc)
 		rc = train_run(s, job->recipe, seed, &subset.source, p, &progress, err);
-	*seconds += (double)(clock_monotonic_ms() - start) / 1000;
+	*seconds += fmax((double)(clock_monotonic_ms() - start), CLOCK_STEP_MS / 2) / 1000;
 	return rc;
 }
 
