@@ -6,7 +6,7 @@ import struct
 import subprocess
 
 import onnx_writer
-from house import CLASSES, FEATURES, RECIPE, House, main, npy, person, refused, until
+from house import CLASSES, FEATURES, RECIPE, LeftOut, main, npy, person, refused
 
 
 def picture(h):
@@ -156,7 +156,7 @@ def imports_stay_below_the_root(h):
 
 
 def full_disk(h):
-    """No file may grow beyond a limit that stands for the disk: the registration is refused and leaves nothing behind."""
+    """On a file system of its own that is nearly full: the registration is refused and leaves nothing behind."""
     limit = 64 * 1024
     big = 6000
     npy(h.folder / "all_inputs.npy", "<f4", (big, FEATURES), bytes(4 * FEATURES * big))
@@ -166,12 +166,11 @@ def full_disk(h):
     root.mkdir()
     if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={limit * 24}", "tmpfs", root],
                                       capture_output=True).returncode:
-        print("# left out: a small file system cannot be mounted here", flush=True)
-        return
+        raise LeftOut("a small file system cannot be mounted here")
     try:
         full_disk_on(h, root)
     finally:
-        if h.daemon.poll() is None:
+        if h.daemon and h.daemon.poll() is None:
             h.daemon.kill()
             h.daemon.wait()
         subprocess.run(["umount", root], check=True)

@@ -29,7 +29,9 @@ POLICY = {"retrain_first_below_s": 0, "exact_within_s": 0, "evidence_window_s": 
           "fidelity_models": 2, "pseudo_subjects": 45, "neighbours": 2, "sweep_points": 6,
           "retained_margin": 1, "loss_margin": 100, "heldout_margin": 1, "class_margin": 1, "guard_margin": 1,
           "fidelity_accuracy_margin": 1, "fidelity_loss_ratio": 100, "fidelity_heldout_z": 100}
-DEADLINE = 30
+# Approximate attempts are published without a verdict, so that exact work stays owed and a retrain job follows.
+OWING = POLICY | {"fidelity_heldout_z": 0, "publish_inconclusive": True}
+DEADLINE = 90
 
 
 def npy(path, kind, shape, data):
@@ -63,6 +65,10 @@ class People:
         flat = [x for row in rows for x in row]
         npy(Path(f"{stem}_inputs.npy"), "<f4", (len(rows), len(rows[0])), struct.pack(f"<{len(flat)}f", *flat))
         npy(Path(f"{stem}_labels.npy"), "<i8", (len(labels),), struct.pack(f"<{len(labels)}q", *labels))
+
+
+class LeftOut(Exception):
+    """The test cannot be made on this machine."""
 
 
 class Refused(Exception):
@@ -270,6 +276,8 @@ def main(*tests):
         try:
             test(house)
             print(f"ok {number} - {test.__name__}", flush=True)
+        except LeftOut as e:
+            print(f"ok {number} - {test.__name__} # SKIP {e}", flush=True)
         except Exception:
             failed += 1
             print(f"not ok {number} - {test.__name__}", flush=True)

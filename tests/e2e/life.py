@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """The life of deletion requests, from HTTP to a verified receipt: life.py EXPUNGED EXPUNGE."""
 import hashlib
+import json
 
-from house import CANARY, Refused, main, npy, person, refused, until
+from house import CANARY, OWING, POLICY, RECIPE, Refused, main, person, refused, until
+
+# References that take a while, so that what comes meanwhile waits.
+SLOW = POLICY | {"rounds": 30, "folds": 10}
 
 
 def from_request_to_receipt(h):
@@ -48,6 +52,17 @@ def many_rows_are_one_person(h):
     assert preview["matched"]["train"] == 5 and preview["models"][0]["model"] == "classes"
     assert h.finish(h.submit(70)["id"])["outcome"] == "erased"
     assert h.ask("dataset", "show", "people")["splits"]["train"]["erased"] == 5
+
+
+def exact_work_closes_what_was_mitigated(h):
+    """Also where a retraining is over within a millisecond."""
+    (h.folder / "recipe.json").write_text(json.dumps(RECIPE | {"epochs": 1}))
+    h.start()
+    h.furnish(policy=OWING)
+    done = h.finish(h.submit(1)["id"])
+    assert done["outcome"] == "erased" and done["verdict"] == "pass/by_construction", done
+    assert {j["kind"] for j in done["jobs"]} == {"unlearn", "retrain"}, done["jobs"]
+    assert h.ask("model", "show", "classes")["debt"] == 0
 
 
 def held_out_rows_need_no_unlearning(h):
@@ -101,7 +116,7 @@ def same_key_is_the_same_request(h):
 def cancelled_before_a_worker_has_it(h):
     h.start()
     h.register_dataset()
-    h.register_model(policy=dict(policy_slow()))
+    h.register_model(policy=SLOW)
     request = h.submit(9)["id"]
     assert h.ask("dataset", "show", "people")["splits"]["train"]["tombstoned"] == 1
     cancelled = h.ask("request", "cancel", request, "--reason", "withdrawn")
@@ -112,12 +127,6 @@ def cancelled_before_a_worker_has_it(h):
     assert [leaf["type"] for leaf in until(lambda: sealed(h, "request.cancelled"), "the cancellation is sealed")]
 
 
-def policy_slow():
-    """References that take a while, so that what comes meanwhile waits."""
-    from house import POLICY
-    return POLICY | {"rounds": 60, "folds": 10}
-
-
 def sealed(h, kind):
     found = h.verify_log()
     return found if any(leaf["type"] == kind for leaf in found) else None
@@ -126,7 +135,7 @@ def sealed(h, kind):
 def terminated_and_started_again(h):
     h.start()
     h.register_dataset()
-    h.register_model(policy=policy_slow())
+    h.register_model(policy=SLOW)
     request = h.submit(10)["id"]
     h.stop()
     assert h.log.read_text().count("event=stopped") == 1
@@ -165,9 +174,10 @@ def roles_bound_what_a_token_may_do(h):
     text = h.expunge("request", "show", request["id"], *use("submitter"))
     assert "pass/by_construction" in text and "retrain" in text
     h.expunge("job", "list", *use("auditor"))
+    forged = h.folder / "forged.token"
+    forged.write_text("expunge_admin_nope_nope\n")
     with refused(5, "token-file"):
-        h.run([h.programs[1], "request", "list", "--token-file", h.people.folder / "recipe.token"]
-              if (h.people.folder / "recipe.token").write_text("expunge_admin_nope_nope\n") else [])
+        h.expunge("request", "list", "--token-file", forged)
     for role, command in (("submitter", ("job", "list")), ("auditor", ("token", "list")), ("ml_engineer", ("request", "list"))):
         with refused(5):
             h.expunge(*command, *use(role))
@@ -223,6 +233,7 @@ def with_bad_rows(h):
 
 
 main(from_request_to_receipt, receipt_of_another_person_is_refused, many_rows_are_one_person,
+     exact_work_closes_what_was_mitigated,
      held_out_rows_need_no_unlearning, nobody_has_a_record_too, same_person_twice, spelled_otherwise_is_the_same_person,
      same_key_is_the_same_request, cancelled_before_a_worker_has_it, terminated_and_started_again,
      served_by_its_own_versions, roles_bound_what_a_token_may_do, no_identity_is_anywhere)
