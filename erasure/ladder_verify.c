@@ -111,8 +111,12 @@ static void explain(const struct ladder *l, const struct ladder_request *r, cons
 				 100 * r->controls.power, 100 * policy->min_power);
 		break;
 	case VERDICT_NO_EVIDENCE:
-		snprintf(f->reason, size, "the unchanged model would not have been flagged either: p %.4f",
-			 r->before.p_hi);
+		if (!r->before.residual)
+			snprintf(f->reason, size, "the unchanged model would not have been flagged either: p %.4f",
+				 r->before.p_hi);
+		else
+			snprintf(f->reason, size, "moved too little to tell: p %.4f, unchanged %.4f, wanted %.4f",
+				 after->p_hi, r->before.p_hi, policy->min_pass_p);
 		break;
 	case VERDICT_PASS_CONSISTENT:
 		snprintf(f->reason, size, "like models that never saw them: z %.2f, p %.4f; unchanged: z %.2f, p %.4f",
@@ -137,6 +141,7 @@ static enum verdict judge(const struct ladder *l, const struct ladder_request *r
 		.after = after,
 		.controls = &r->controls,
 		.min_power = l->job->policy->min_power,
+		.min_pass_p = l->job->policy->min_pass_p,
 	};
 
 	return a->method->class == METHOD_EXACT ? verdict_exact(&a->utility) : verdict_approximate(&in);

@@ -27,6 +27,7 @@ struct policy {
 
 	double alpha; /* one-sided, for all approximate attempts together */
 	double min_power;
+	double min_pass_p; /* an approximate pass needs a p of residual membership of at least this */
 	int64_t min_heldout, pseudo_subjects;
 	int64_t rounds, folds;
 	unsigned statistics;  /* of the verdict, bits 1 << enum statistic */

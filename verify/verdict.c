@@ -34,7 +34,7 @@ enum verdict verdict_approximate(const struct verdict_input *in)
 		return VERDICT_OVER_FORGOTTEN;
 	if (in->frame->refused || !(in->controls->power >= in->min_power))
 		return VERDICT_UNDERPOWERED;
-	if (!in->before->residual)
+	if (!in->before->residual || in->after->p_hi < in->min_pass_p)
 		return VERDICT_NO_EVIDENCE;
 	return VERDICT_PASS_CONSISTENT;
 }

@@ -32,12 +32,14 @@ struct verdict_input {
 	const struct subject_result *before, *after; /* before: the unchanged model in the same test */
 	const struct subject_controls *controls;
 	double min_power;
+	double min_pass_p; /* p_hi below which an edit that is not flagged has moved too little to tell */
 };
 
 /*
  * Of an approximate attempt, in this order: utility fails; not exchangeable; residual; over-forgotten; refused or power
- * below min_power: underpowered; the unchanged model would not have been flagged either: no evidence; else consistent.
- * A no-op equals the unchanged model, so it is residual or no evidence, never a pass.
+ * below min_power: underpowered; the unchanged model would not have been flagged either, or p_hi has left alpha but not
+ * min_pass_p behind: no evidence; else consistent. A no-op equals the unchanged model, so it is residual or no
+ * evidence, never a pass; and what hardly differs from a no-op does not pass for stepping over a line.
  */
 enum verdict verdict_approximate(const struct verdict_input *in);
 

@@ -184,7 +184,7 @@ static void passing(struct whole *w)
 			     .before = { .residual = true, .p_hi = 0.005 },
 			     .after = { .p_hi = 0.4, .p_lo = 0.6 },
 			     .controls = { .power = 0.9 } };
-	w->in = (struct verdict_input){ &w->utility, true, &w->frame, &w->before, &w->after, &w->controls, 0.5 };
+	w->in = (struct verdict_input){ &w->utility, true, &w->frame, &w->before, &w->after, &w->controls, 0.5, 0.1 };
 }
 
 Test(verdict, decides_in_order)
@@ -205,6 +205,17 @@ Test(verdict, decides_in_order)
 	cr_assert_eq(verdict_approximate(&w.in), VERDICT_NOT_EXCHANGEABLE);
 	w.utility.pass = false;
 	cr_assert_eq(verdict_approximate(&w.in), VERDICT_UTILITY);
+}
+
+Test(verdict, stepping_over_the_line_is_no_pass)
+{
+	struct whole w;
+
+	passing(&w);
+	w.after.p_hi = 0.0999;
+	cr_assert_eq(verdict_approximate(&w.in), VERDICT_NO_EVIDENCE);
+	w.after.p_hi = 0.1;
+	cr_assert_eq(verdict_approximate(&w.in), VERDICT_PASS_CONSISTENT);
 }
 
 Test(verdict, without_references_nothing_passes)
