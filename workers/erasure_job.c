@@ -322,6 +322,15 @@ static int owe_exact(struct txn *txn, const struct erasure *e, struct exp_error 
 	return rc;
 }
 
+/* A retraining closes the mitigated requests that it was enqueued for; those of other jobs are still owed. */
+static int pay_debt(struct txn *txn, const struct erasure *e, struct exp_error *err)
+{
+	const struct selection *s = &e->selection;
+	int64_t paid = e->run->job.kind == JOB_RETRAIN ? (int64_t)s->request_count : 0;
+
+	return models_set_debt(txn, s->model.name, s->model.debt > paid ? s->model.debt - paid : 0, err);
+}
+
 /* T1: the new version is live, its requests say so, the record says so; all or nothing, and only under a valid lease.
  */
 static int publish_op(struct txn *txn, void *arg, struct exp_error *err)
@@ -337,9 +346,9 @@ static int publish_op(struct txn *txn, void *arg, struct exp_error *err)
 		rc = settle_finding(txn, e, &s->requests[i], err);
 	if (!rc)
 		rc = record_published(txn, e->run, &record, e->version, err);
-	if (!rc && record.attempt->method->class == METHOD_EXACT)
-		return models_set_debt(txn, s->model.name, 0, err);
-	return rc ? rc : owe_exact(txn, e, err);
+	if (rc || record.attempt->method->class != METHOD_EXACT)
+		return rc ? rc : owe_exact(txn, e, err);
+	return pay_debt(txn, e, err);
 }
 
 static int publish(struct erasure *e, struct exp_error *err)
