@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api/api_internal.h"
@@ -14,6 +16,8 @@
 
 static const char folder[] = "uploads";
 static const char incoming[] = "incoming-";
+
+enum { KEPT_S = 86400 };
 
 int upload_open(struct call *c, struct exp_error *err)
 {
@@ -46,6 +50,36 @@ char *upload_path(const struct api *a, const char *kind, const char *name, const
 	return mem_format("%s/%s/%s-%s-%s", a->options.data_folder, folder, kind, name, file);
 }
 
+/* Nobody takes what was under way when the process ended, nor what has waited for a day. */
+static bool is_left_over(const char *path, const char *name, bool starting)
+{
+	struct stat st;
+
+	if (!strncmp(name, incoming, sizeof(incoming) - 1))
+		return starting;
+	return !stat(path, &st) && S_ISREG(st.st_mode) && st.st_mtime < time(NULL) - KEPT_S;
+}
+
+static int sweep(const char *path, bool starting, struct exp_error *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!dir)
+		return error_set_errno(err, "opening", path);
+	while (!rc && (entry = readdir(dir))) {
+		char *file;
+
+		file = file_join(path, entry->d_name);
+		if (is_left_over(file, entry->d_name, starting))
+			rc = file_destroy(file, err);
+		mem_free(file);
+	}
+	closedir(dir);
+	return rc;
+}
+
 int upload_keep(struct call *c, const char *kind, const char *name, const char *file, struct exp_error *err)
 {
 	char *to = upload_path(c->api, kind, name, file), *in = file_join(c->api->options.data_folder, folder);
@@ -58,6 +92,8 @@ int upload_keep(struct call *c, const char *kind, const char *name, const char *
 		c->upload.path = NULL;
 		rc = file_sync_folder(in, err);
 	}
+	if (!rc)
+		rc = sweep(in, false, err);
 	mem_free(to);
 	mem_free(in);
 	return rc;
@@ -72,34 +108,13 @@ int upload_discard(const struct api *a, const char *kind, const char *name, cons
 	return rc;
 }
 
-static int sweep(const char *path, struct exp_error *err)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int rc = 0;
-
-	if (!dir)
-		return error_set_errno(err, "opening", path);
-	while (!rc && (entry = readdir(dir))) {
-		char *file;
-
-		if (strncmp(entry->d_name, incoming, sizeof(incoming) - 1))
-			continue;
-		file = file_join(path, entry->d_name);
-		rc = file_destroy(file, err);
-		mem_free(file);
-	}
-	closedir(dir);
-	return rc;
-}
-
 int upload_prepare_folder(const struct api *a, struct exp_error *err)
 {
 	char *path = file_join(a->options.data_folder, folder);
 	int rc = file_make_folder(path, err);
 
 	if (!rc)
-		rc = sweep(path, err);
+		rc = sweep(path, true, err);
 	mem_free(path);
 	return rc;
 }

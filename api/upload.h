@@ -5,8 +5,9 @@
  *   DATA/uploads/incoming-<uuid>               under way; removed with its call
  *   DATA/uploads/<kind>-<name>-<file>          complete, fsynced, waiting for the registration that takes it
  *
- * Uploading the same file again replaces it. What waits is kept over a restart; what was under way is not.
- * Threads: a call's upload belongs to its HTTP thread.
+ * Uploading the same file again replaces it. What waits is kept over a restart, but for a day at most, since it holds
+ * people's rows and rows.csv their identities; what was under way is not kept. Both are overwritten at start, and what
+ * has waited too long whenever something is uploaded. Threads: a call's upload belongs to its HTTP thread.
  */
 #ifndef API_UPLOAD_H
 #define API_UPLOAD_H
@@ -28,7 +29,7 @@ char *upload_path(const struct api *a, const char *kind, const char *name, const
 EXP_NODISCARD int upload_discard(const struct api *a, const char *kind, const char *name, const char *file,
 				 struct exp_error *err);
 
-/* Makes DATA/uploads and removes what was under way when the daemon ended. */
+/* Makes DATA/uploads and overwrites what was left over when the daemon ended. */
 EXP_NODISCARD int upload_prepare_folder(const struct api *a, struct exp_error *err);
 
 #endif

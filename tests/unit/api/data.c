@@ -146,6 +146,24 @@ Test(data, a_dataset_by_upload)
 	cr_assert_eq(system(command), 0);
 }
 
+/* An operator who uploads and never registers leaves identities in clear; they do not stay. */
+Test(data, what_nobody_registers_is_overwritten_after_a_day)
+{
+	char command[256];
+
+	put_small();
+	upload_import("r.csv", "/v1/datasets/old/files/rows");
+	upload_import("r.csv", "/v1/datasets/young/files/rows");
+	snprintf(command, sizeof(command), "touch -d '25 hours ago' '%s/uploads/dataset-old-rows'", w.folder);
+	cr_assert_eq(system(command), 0);
+	upload_import("x.npy", "/v1/datasets/young/files/inputs");
+	snprintf(command, sizeof(command), "test ! -e '%s/uploads/dataset-old-rows'", w.folder);
+	cr_assert_eq(system(command), 0);
+	world_restart(&w, NULL);
+	snprintf(command, sizeof(command), "test -s '%s/uploads/dataset-young-rows'", w.folder);
+	cr_assert_eq(system(command), 0, "what is a minute old stays over a restart");
+}
+
 Test(data, uploads_have_limits_and_names)
 {
 	struct api_options options = { .upload_limit = 1000 };
