@@ -80,8 +80,8 @@ def check_settings():
 def check_words():
     readme, operate = read("README.md"), read("docs/operate.md")
     sources = "".join(path.read_text() for path in ROOT.glob("engine/op_*.c"))
-    operators = set(re.findall(r'\.name = "([A-Z]\w+)"', sources)) | set(re.findall(r'^const struct op \w+ = \w+\("(\w+)"',
-                                                                                    sources, re.M))
+    operators = set(re.findall(r'\.name = "([A-Z]\w+)"', sources))
+    operators |= set(re.findall(r'^const struct op \w+ = \w+\("(\w+)"', sources, re.M))
     rows = len(re.findall(r"^\tX\(op_", read("engine/ops.c"), re.M))
     need(len(operators) == rows, f"engine/ops.c has {rows} operators, the sources name {len(operators)}")
     for operator in operators:
