@@ -61,8 +61,10 @@ int settle_request(struct txn *txn, const char *request, struct exp_error *err)
 
 	if (!rc)
 		rc = requests_models(txn_db(txn), request, &models, err);
-	if (rc)
+	if (rc || request_status_is_closed(now.status)) {
+		request_model_list_fini(&models);
 		return rc;
+	}
 	update = (struct request_update){ REQUEST_RUNNING, now.outcome, REQUEST_VERDICT_NONE, NULL };
 	for (size_t i = 0; i < models.count; i++)
 		if (badness(models.items[i].verdict) > badness(update.verdict))
@@ -93,6 +95,32 @@ int settle_model(struct txn *txn, const struct run *r, const struct settle_model
 	return rc;
 }
 
+/* Exact work that is published stands, whatever became of a later job. */
+static bool may_end(const struct request_model *m, enum request_status status)
+{
+	return m->outcome != REQUEST_OUTCOME_ERASED && m->outcome != REQUEST_OUTCOME_ALREADY_ERASED &&
+	       request_status_may_move(m->status, status);
+}
+
+static int end_model(struct txn *txn, const struct run *r, const char *id, enum request_status status,
+		     struct exp_error *err)
+{
+	struct request_model_list models = { 0 };
+	int rc = requests_models(txn_db(txn), id, &models, err);
+
+	for (size_t i = 0; !rc && i < models.count; i++) {
+		struct request_model *m = &models.items[i];
+
+		if (strcmp(m->model, r->job.model) != 0 || !may_end(m, status))
+			continue;
+		m->status = status;
+		rc = requests_set_model(txn, id, m, err);
+	}
+	request_model_list_fini(&models);
+	return rc;
+}
+
+/* A request that has failed on another model before keeps the first reason. */
 static int end_request(struct txn *txn, const struct run *r, const char *id, enum request_status status,
 		       const char *reason, struct exp_error *err)
 {
@@ -100,11 +128,12 @@ static int end_request(struct txn *txn, const struct run *r, const char *id, enu
 	struct request_update update;
 	int rc = requests_get(txn_db(txn), id, &now, err);
 
+	if (rc || !request_status_may_move(now.status, status))
+		return rc;
+	rc = end_model(txn, r, id, status, err);
 	if (rc || request_status_is_closed(now.status))
 		return rc;
 	update = (struct request_update){ status, now.outcome, now.verdict, reason };
-	if (!request_status_may_move(now.status, status))
-		return 0;
 	rc = requests_update(txn, id, &update, err);
 	return rc ? rc : run_event(txn, r, id, "request_ended", NULL, err);
 }

@@ -10,7 +10,8 @@
 #include "storage/requests.h"
 #include "workers/run.h"
 
-/* Recomputes a request's axes from its models; status is kept below COMPLETED (the last step completes it). */
+/* Recomputes a request's axes from its models; status is kept below COMPLETED (the last step completes it). A request
+ * that was closed meanwhile, by a failure on another model, stays as it is. */
 EXP_NODISCARD int settle_request(struct txn *txn, const char *request, struct exp_error *err);
 
 /* How a request fares on this job's model. evidence: JSON text or NULL. Recomputes the request and tells the timeline.

@@ -8,13 +8,16 @@
 #include "storage/dataset_rows.h"
 #include "storage/models.h"
 #include "storage/versions.h"
+#include "storage/writer.h"
 #include "tests/unit/workers/house.h"
+#include "workers/settle.h"
 
 #define SMALL                                                                                                          \
 	"\"rounds\": 4, \"folds\": 4, \"fidelity_models\": 2, \"min_heldout\": 39, \"evidence_window_s\": 0, "         \
 	"\"fidelity_accuracy_margin\": 1, \"fidelity_loss_ratio\": 100, \"fidelity_heldout_z\": 100, "                 \
 	"\"retained_margin\": 0.1, \"loss_margin\": 1, \"heldout_margin\": 0.1"
 #define EXACT_FIRST "{\"retrain_first_below_s\": 1000, " SMALL "}"
+#define SSD_ALONE   "{\"ladder\": [\"ssd\"], \"min_power\": 1, \"retrain_first_below_s\": 0, " SMALL "}"
 #define SSD_FIRST   "{\"retrain_first_below_s\": 0, \"exact_within_s\": 0, " SMALL "}"
 
 static struct house h;
@@ -141,6 +144,49 @@ Test(jobs, a_stop_in_the_middle_is_taken_up_at_the_next_start, .timeout = 240)
 	expect_erased(id, REQUEST_VERDICT_BY_CONSTRUCTION);
 	house_settle(&h);
 	cr_assert_eq(live_version(), 2);
+	house_stop(&h);
+	house_remove(&h);
+}
+
+static struct request_model look_at_model(const char *id)
+{
+	struct request_model_list list;
+	struct request_model model;
+	struct db *db;
+
+	cr_assert_eq(reader_take(h.store, &db, NULL), 0);
+	cr_assert_eq(requests_models(db, id, &list, NULL), 0);
+	reader_give(h.store, db);
+	cr_assert_eq(list.count, 1);
+	model = list.items[0];
+	model.evidence = NULL;
+	request_model_list_fini(&list);
+	return model;
+}
+
+static int settle_op(struct txn *txn, void *arg, struct exp_error *err)
+{
+	return settle_request(txn, arg, err);
+}
+
+/* What another model's job has to say of the request later does not open it again, nor undo that job. */
+Test(jobs, a_request_that_failed_waits_for_a_person, .timeout = 240)
+{
+	char id[ID_TEXT];
+	struct stored_request r;
+
+	house_make(&h, SSD_ALONE);
+	house_request(&h, "worker:w0001", id);
+	house_start(&h);
+	r = house_wait(&h, id, REQUEST_FAILED);
+	cr_assert_str_eq(r.reason, "verification-failed");
+	cr_assert_eq(r.outcome, REQUEST_OUTCOME_UNSET);
+	cr_assert_neq(r.completed_at, 0);
+	cr_assert_eq(look_at_model(id).status, REQUEST_FAILED);
+	cr_assert_eq(live_version(), 1);
+	cr_assert_eq(rows_in(ROW_TOMBSTONED), 1);
+	cr_assert_eq(writer_call(h.store, settle_op, id, NULL), 0);
+	cr_assert_eq(house_wait(&h, id, REQUEST_FAILED).change, r.change);
 	house_stop(&h);
 	house_remove(&h);
 }
