@@ -12,6 +12,7 @@ static const struct {
 	[SCOPE_INFERENCE] = { "inference", ALL },
 	[SCOPE_REQUESTS_WRITE] = { "requests:write", S },
 	[SCOPE_REQUESTS_READ] = { "requests:read", S | A },
+	[SCOPE_REQUESTS_RETRY] = { "requests:retry", E },
 	[SCOPE_JOBS_WRITE] = { "jobs:write", E },
 	[SCOPE_JOBS_READ] = { "jobs:read", E | A },
 	[SCOPE_DATA_WRITE] = { "data:write", E },

@@ -17,6 +17,7 @@ enum scope {
 	SCOPE_INFERENCE,      /* any valid token, or none where the operator opened inference */
 	SCOPE_REQUESTS_WRITE, /* submit, preview and cancel deletion requests */
 	SCOPE_REQUESTS_READ,
+	SCOPE_REQUESTS_RETRY, /* take up again what failed */
 	SCOPE_JOBS_WRITE,
 	SCOPE_JOBS_READ,
 	SCOPE_DATA_WRITE, /* register datasets and models */

@@ -41,6 +41,7 @@ static const struct {
 	{ "GET", "/v1/deletion-requests", "SA" },
 	{ "GET", "/v1/deletion-requests" ID, "SA" },
 	{ "POST", "/v1/deletion-requests" ID "/cancel", "S" },
+	{ "POST", "/v1/deletion-requests" ID "/retry", "E" },
 	{ "GET", "/v1/deletion-requests" ID "/receipt", "SA" },
 	{ "GET", "/v1/deletion-requests" ID "/events", "SA" },
 	{ "GET", "/v1/jobs", "EA" },
