@@ -1,7 +1,6 @@
 #include <stdio.h>
 
 #include "cli/claim.h"
-#include "cli/follow.h"
 #include "cli/request_view.h"
 #include "cli/show.h"
 
@@ -25,27 +24,6 @@ static void print_accepted(const json_t *request)
 	       remote_text(request, "regime"));
 }
 
-/* The request's end, or what went wrong with it: both are shown. */
-static int wait_for_end(const struct work *w, struct remote *r, const json_t *accepted, struct exp_error *err)
-{
-	const char *id = remote_text(accepted, "id");
-	struct request_view view;
-	json_t *last = NULL;
-	int rc;
-
-	if (!w->context->json)
-		print_accepted(accepted);
-	rc = follow_request(r, id, w->context->json, &last, err);
-	if (last && w->context->json)
-		command_print_json(json_incref(last));
-	else if (last && !request_view_load(r, id, &view, NULL)) {
-		request_view_print(&view);
-		request_view_fini(&view);
-	}
-	json_decref(last);
-	return rc;
-}
-
 static int submit(struct remote *r, void *arg, struct exp_error *err)
 {
 	const struct work *w = arg;
@@ -58,10 +36,10 @@ static int submit(struct remote *r, void *arg, struct exp_error *err)
 
 	if (rc)
 		return rc;
-	if (w->options->wait)
-		rc = wait_for_end(w, r, answer.json, err);
-	else
+	if (!w->options->wait || !w->context->json)
 		show_answer(w->context, answer.json, print_accepted);
+	if (w->options->wait)
+		rc = request_view_follow(w->context, r, remote_text(answer.json, "id"), err);
 	json_decref(answer.json);
 	return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cli/evidence_view.h"
+#include "cli/follow.h"
 #include "cli/verdict_text.h"
 
 static int by_id(const void *a, const void *b)
@@ -91,6 +92,7 @@ static void add_attempt(const json_t *attempt, const char *request, struct evide
 		return;
 	v->columns[v->count++] = (struct evidence_column){
 		.method = remote_text(attempt, "method"),
+		.started = remote_text(attempt, "started_at"),
 		.verdict = remote_text(verdict, "verdict"),
 		.evidence = json_object_get(verdict, "evidence"),
 		.seconds = json_number_value(json_object_get(attempt, "seconds")),
@@ -120,12 +122,20 @@ static void add_published(const json_t *m, struct evidence_view *v)
 		return;
 	v->columns[v->count++] = (struct evidence_column){
 		.method = remote_text(json_object_get(part, "record"), "method"),
+		.started = "",
 		.verdict = remote_text(m, "verdict"),
 		.evidence = json_object_get(part, "evidence"),
 		.seconds = -1,
 		.is_accepted = true,
 		.reason = "",
 	};
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct evidence_column *x = a, *y = b;
+
+	return strcmp(x->started, y->started);
 }
 
 static void print_model(const struct request_view *v, const json_t *m)
@@ -140,6 +150,8 @@ static void print_model(const struct request_view *v, const json_t *m)
 		add_job(job, remote_text(v->request, "id"), remote_text(m, "model"), &evidence);
 	if (!evidence.count)
 		add_published(m, &evidence);
+	/* A retrain job may have been enqueued long before the edit that it closes. */
+	qsort(evidence.columns, evidence.count, sizeof(evidence.columns[0]), by_start);
 	evidence_view_print(&evidence);
 }
 
@@ -170,4 +182,20 @@ void request_view_print(const struct request_view *v)
 		printf("an earlier request about the same person: %s\n", remote_text(r, "duplicate_of"));
 	json_array_foreach(json_object_get(r, "models"), i, m)
 		print_model(v, m);
+}
+
+int request_view_follow(const struct command_context *c, struct remote *r, const char *id, struct exp_error *err)
+{
+	struct request_view view;
+	json_t *last = NULL;
+	int rc = follow_request(r, id, c->json, &last, err);
+
+	if (last && c->json)
+		command_print_json(json_incref(last));
+	else if (last && !request_view_load(r, id, &view, NULL)) {
+		request_view_print(&view);
+		request_view_fini(&view);
+	}
+	json_decref(last);
+	return rc;
 }

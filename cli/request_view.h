@@ -7,6 +7,7 @@
 #ifndef CLI_REQUEST_VIEW_H
 #define CLI_REQUEST_VIEW_H
 
+#include "cli/command.h"
 #include "cli/remote.h"
 
 struct request_view {
@@ -20,5 +21,9 @@ void request_view_fini(struct request_view *v);
 
 /* One line: where the request stands. */
 void request_view_print_head(const json_t *request);
+
+/* Follows a request to its end and shows it as it then is; EXP_EVERIFY when it ended otherwise than completed. */
+EXP_NODISCARD int request_view_follow(const struct command_context *c, struct remote *r, const char *id,
+				      struct exp_error *err);
 
 #endif
