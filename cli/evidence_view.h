@@ -15,6 +15,7 @@ enum { EVIDENCE_ATTEMPTS = 8 };
 /* One attempt; all borrowed. */
 struct evidence_column {
 	const char *method, *verdict;
+	const char *started;            /* RFC 3339; columns stand in this order */
 	const json_t *evidence;         /* NULL: none */
 	double seconds, verify_seconds; /* negative: not known */
 	bool is_accepted;
