@@ -93,8 +93,10 @@ static int insert_rows(struct txn *txn, void *arg, struct exp_error *err)
 static int make_ready(struct txn *txn, void *arg, struct exp_error *err)
 {
 	const struct import *i = arg;
+	int64_t tombstoned;
+	int rc = dataset_rows_tombstone_requested(txn, i->spec->name, &tombstoned, err);
 
-	return datasets_set_state(txn, i->spec->name, DATASET_READY, NULL, err);
+	return rc ? rc : datasets_set_state(txn, i->spec->name, DATASET_READY, NULL, err);
 }
 
 static int withdraw(struct txn *txn, void *arg, struct exp_error *err)

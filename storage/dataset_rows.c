@@ -6,7 +6,7 @@
 #include "storage/query_internal.h"
 #include "storage/writer.h"
 
-enum { DATASET, NEXT, INSERT, MAP, OF_SUBJECT, COUNT, TOMBSTONE, RESTORE, ERASE };
+enum { DATASET, NEXT, INSERT, MAP, OF_SUBJECT, COUNT, TOMBSTONE, TOMBSTONE_REQUESTED, RESTORE, ERASE };
 
 /* In ERASE the plus keeps SQLite from walking all rows of the dataset by its primary key. */
 static const struct statement statements[] = {
@@ -25,6 +25,12 @@ static const struct statement statements[] = {
 		    "dataset_rows_by_subject" },
 	[TOMBSTONE] = { "UPDATE dataset_rows SET state = 'tombstoned' WHERE subject = ? AND state = 'live'",
 			"dataset_rows_by_subject" },
+	[TOMBSTONE_REQUESTED] = { "UPDATE dataset_rows SET state = 'tombstoned' WHERE dataset = ? AND state = 'live' "
+				  "AND "
+				  "subject IN (SELECT s.subject FROM request_subjects s JOIN requests r ON r.id = "
+				  "s.request "
+				  "WHERE r.status NOT IN ('completed', 'rejected', 'cancelled'))",
+				  "dataset_rows" },
 	[RESTORE] = { "UPDATE dataset_rows SET state = 'live' WHERE subject = ? AND state = 'tombstoned'",
 		      "dataset_rows_by_subject" },
 	[ERASE] = { "UPDATE dataset_rows SET state = 'erased', sample = NULL, subject = NULL WHERE +dataset = ? "
@@ -263,6 +269,19 @@ int dataset_rows_tombstone(struct txn *txn, int64_t subject, int64_t *changed, s
 int dataset_rows_restore(struct txn *txn, int64_t subject, int64_t *changed, struct exp_error *err)
 {
 	return mark(txn, RESTORE, subject, changed, err);
+}
+
+int dataset_rows_tombstone_requested(struct txn *txn, const char *dataset, int64_t *changed, struct exp_error *err)
+{
+	struct query q;
+	int64_t id;
+	int rc = find_dataset(txn_db(txn), dataset, &id, err);
+
+	if (rc)
+		return rc;
+	query_start(&q, txn_db(txn), TABLE_DATASET_ROWS, TOMBSTONE_REQUESTED);
+	query_bind_int(&q, id);
+	return query_run(&q, changed, err);
 }
 
 int dataset_rows_erase(struct txn *txn, const char *dataset, int64_t subject, int64_t *changed, struct exp_error *err)

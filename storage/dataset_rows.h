@@ -97,6 +97,13 @@ void row_counts_list_fini(struct row_counts_list *list);
 /* Live rows of the subject become tombstoned, in all datasets; *changed says how many. Idempotent. */
 EXP_NODISCARD int dataset_rows_tombstone(struct txn *txn, int64_t subject, int64_t *changed, struct exp_error *err);
 
+/*
+ * Live rows of one dataset become tombstoned where a request about their subject is not settled: open, or ended without
+ * its work done. For a dataset that arrives while people wait to be forgotten. EXP_ENOTFOUND.
+ */
+EXP_NODISCARD int dataset_rows_tombstone_requested(struct txn *txn, const char *dataset, int64_t *changed,
+						   struct exp_error *err);
+
 /* Tombstoned rows of the subject become live again: for a request that was cancelled. */
 EXP_NODISCARD int dataset_rows_restore(struct txn *txn, int64_t subject, int64_t *changed, struct exp_error *err);
 

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "fixture.h"
 #include "storage/dataset_rows.h"
+#include "storage/requests.h"
 
 TestSuite(datasets, .init = store_make, .fini = store_remove);
 
@@ -215,6 +216,38 @@ Test(datasets, rows_go_from_live_to_tombstoned_to_erased)
 	tx_commit();
 	OK(subjects_delete(tx_begin(), subject, err));
 	tx_commit();
+}
+
+/* A dataset that arrives while somebody waits to be forgotten, and one that arrives when that is over. */
+Test(datasets, rows_of_people_who_wait_are_never_live)
+{
+	struct request_update cancelled = { .status = REQUEST_CANCELLED };
+	struct dataset_row row = row_of(0);
+	int64_t subject, changed;
+	char id[ID_TEXT];
+
+	make_token("t1");
+	make_dataset("early");
+	make_dataset("late");
+	insert_rows("early", 6);
+	subject = find(&row);
+	make_request(id, 1000);
+	OK(requests_link_subject(tx_begin(), id, subject, err));
+	tx_commit();
+	insert_rows("late", 6);
+	OK(dataset_rows_tombstone_requested(tx_begin(), "late", &changed, err));
+	tx_commit();
+	cr_assert_eq(changed, 2);
+	OK(dataset_rows_tombstone_requested(tx_begin(), "late", &changed, err));
+	tx_commit();
+	cr_assert_eq(changed, 0);
+	OK(requests_update(tx_begin(), id, &cancelled, err));
+	tx_commit();
+	OK(dataset_rows_tombstone_requested(tx_begin(), "early", &changed, err));
+	tx_commit();
+	cr_assert_eq(changed, 0);
+	FAILS(dataset_rows_tombstone_requested(tx_begin(), "none", &changed, err), EXP_ENOTFOUND);
+	tx_end(EXP_ENOTFOUND);
 }
 
 static bool in_any_file(const uint8_t hash[DB_HASH])
