@@ -9,17 +9,22 @@
 #include "base/check.h"
 #include "base/mem.h"
 
+/* What is outgrown is wiped: a buffer may hold an identity or a token, and its owner can reach the last copy only. */
 static void reserve(struct buf *b, size_t more)
 {
 	size_t need, capacity = b->capacity ? b->capacity : 64;
+	char *data;
 
 	exp_require(!__builtin_add_overflow(b->size, more, &need) && need < PTRDIFF_MAX / 2);
 	if (need < b->capacity)
 		return;
 	while (capacity <= need)
 		capacity *= 2;
-	b->data = realloc(b->data, capacity);
-	exp_require(b->data != NULL);
+	data = mem_alloc(capacity);
+	if (b->size)
+		memcpy(data, b->data, b->size);
+	mem_free_secret(b->data, b->capacity);
+	b->data = data;
 	b->capacity = capacity;
 }
 

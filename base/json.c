@@ -254,7 +254,7 @@ int json_canonical(const json_t *value, struct buf *out, struct exp_error *err)
 	if (!text)
 		return error_set(err, EXP_EMEMORY, "%s", error_sentence(EXP_EMEMORY));
 	buf_add_text(out, text);
-	mem_free(text);
+	mem_free_secret(text, strlen(text));
 	return 0;
 }
 
