@@ -53,7 +53,13 @@ static int unbind_jobs(struct txn *txn, const char *request, struct exp_error *e
 	return rc;
 }
 
-/* Whether another open request is about the same person. */
+/* Open, or ended without its work done: a person may take it up again. */
+static bool is_unsettled(enum request_status status)
+{
+	return !request_status_is_closed(status) || status == REQUEST_FAILED || status == REQUEST_PARTIAL;
+}
+
+/* Whether another such request is about the same person. */
 static int is_wanted_elsewhere(struct txn *txn, int64_t subject, bool *wanted, struct exp_error *err)
 {
 	struct id_list list;
@@ -67,7 +73,7 @@ static int is_wanted_elsewhere(struct txn *txn, int64_t subject, bool *wanted, s
 
 		rc = requests_get(txn_db(txn), list.items[i], &other, err);
 		if (!rc)
-			*wanted |= other.status != REQUEST_CANCELLED && other.status != REQUEST_REJECTED;
+			*wanted |= is_unsettled(other.status);
 	}
 	id_list_fini(&list);
 	return rc;

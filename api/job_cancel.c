@@ -2,13 +2,45 @@
 #include "api/job.h"
 #include "api/record.h"
 #include "api/render.h"
+#include "storage/models.h"
+
+/* Somebody is owed the work of a job that carries requests: those are cancelled, not the job. */
+static int check_unowed(struct txn *txn, const char *id, struct exp_error *err)
+{
+	struct id_list requests = { 0 };
+	int rc = jobs_requests(txn_db(txn), id, &requests, err);
+
+	if (!rc && requests.count)
+		rc = error_set(err, EXP_ECONFLICT, "the job serves %zu deletion requests; cancel those instead",
+			       requests.count);
+	id_list_fini(&requests);
+	return rc;
+}
+
+/* Of a registration that no worker had begun: the model was never served. */
+static int end_model(struct txn *txn, const char *id, struct exp_error *err)
+{
+	struct stored_job job;
+	int rc = jobs_get(txn_db(txn), id, &job, err);
+
+	if (rc)
+		return rc;
+	if (job.kind == JOB_REGISTER)
+		rc = models_set_state(txn, job.model, MODEL_FAILED, "registration was cancelled", err);
+	stored_job_fini(&job);
+	return rc;
+}
 
 static int run(struct txn *txn, void *call, struct exp_error *err)
 {
 	const char *id = call_arg(call, 0);
-	bool done;
-	int rc = jobs_cancel(txn, id, &done, err);
+	bool done = false;
+	int rc = check_unowed(txn, id, err);
 
+	if (!rc)
+		rc = jobs_cancel(txn, id, &done, err);
+	if (!rc && done)
+		rc = end_model(txn, id, err);
 	return rc ? rc : record_event(txn, done ? "job_cancelled" : "job_cancel_requested", NULL, id, NULL, err);
 }
 
