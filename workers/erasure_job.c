@@ -42,6 +42,19 @@ static struct record_attempt record_of(const struct erasure *e, size_t attempt)
 					accepted ? e->staged.id.sha256 : NULL };
 }
 
+/* What an earlier run of this job has staged and not published is made again, to the bit, under the next number. */
+static int drop_own_staged(struct txn *txn, const struct run *r, struct exp_error *err)
+{
+	struct stored_version_list staged = { 0 };
+	int rc = versions_in_state(txn_db(txn), VERSION_STAGED, &staged, err);
+
+	for (size_t i = 0; !rc && i < staged.count; i++)
+		if (!strcmp(staged.items[i].job, r->job.id))
+			rc = versions_move(txn, staged.items[i].model, staged.items[i].version, VERSION_DESTROYED, err);
+	stored_version_list_fini(&staged);
+	return rc;
+}
+
 /* Which requests run now, and the record of what is about to be done. */
 static int start_op(struct txn *txn, void *arg, struct exp_error *err)
 {
@@ -50,7 +63,11 @@ static int start_op(struct txn *txn, void *arg, struct exp_error *err)
 	int rc = jobs_check(txn_db(txn), &e->run->lease, err);
 
 	for (size_t i = 0; !rc && i < s->request_count; i++)
-		rc = settle_request(txn, s->requests[i].request, err);
+		rc = settle_request(txn, s->requests[i].request, NULL, err);
+	if (!rc)
+		rc = drop_own_staged(txn, e->run, err);
+	if (!rc && e->seed_is_fresh)
+		rc = run_keep_seed(txn, e->run, err);
 	if (!rc && e->seed_is_fresh)
 		rc = record_started(txn, e->run, s, e->seed, err);
 	if (!rc && e->seed_is_fresh && e->run->job.kind == JOB_UNLEARN)
@@ -61,15 +78,23 @@ static int start_op(struct txn *txn, void *arg, struct exp_error *err)
 static int start(struct erasure *e, struct exp_error *err)
 {
 	struct selection *s = &e->selection;
-	int rc = run_seed(e->run, &e->seed, &e->seed_is_fresh, err);
 
+	run_seed(e->run, &e->seed, &e->seed_is_fresh);
 	e->lists = mem_alloc(s->group_count * sizeof(*e->lists));
 	e->indices = mem_alloc(s->group_count * sizeof(*e->indices));
-	e->list_count = selection_lists(s, e->lists, e->indices);
-	return rc ? rc : run_commit(e->run, start_op, e, err);
+	e->list_count = s->live ? selection_lists(s, e->lists, e->indices) : 0;
+	return run_commit(e->run, start_op, e, err);
 }
 
-/* Nobody in this job has training rows: nothing to unlearn, straight to the overwriting of what else there is. */
+/* There is nothing to unlearn: what the rows' overwriting makes of the request on this model. */
+static enum request_outcome outcome_without_work(const struct request_model *fare, const struct group *g)
+{
+	if (fare->outcome == REQUEST_OUTCOME_MITIGATED || fare->outcome == REQUEST_OUTCOME_ERASED)
+		return REQUEST_OUTCOME_ERASED;
+	return g->heldout_count || g->train.source.rows ? REQUEST_OUTCOME_ERASED : REQUEST_OUTCOME_ALREADY_ERASED;
+}
+
+/* Nobody in this job has training rows, or the model never went live: straight to the overwriting of what there is. */
 static int skip_op(struct txn *txn, void *arg, struct exp_error *err)
 {
 	struct erasure *e = arg;
@@ -77,17 +102,16 @@ static int skip_op(struct txn *txn, void *arg, struct exp_error *err)
 
 	for (size_t i = 0; !rc && i < e->selection.request_count; i++) {
 		const struct chosen *c = &e->selection.requests[i];
-		bool has_rows = e->selection.groups[c->group].heldout_count > 0;
-		struct settle_model m = { c->request, REQUEST_RUNNING,
-					  has_rows ? REQUEST_OUTCOME_ERASED : REQUEST_OUTCOME_ALREADY_ERASED,
-					  REQUEST_VERDICT_NONE, NULL };
-		struct stored_request now;
+		struct settle_model m = { c->request, REQUEST_RUNNING, REQUEST_OUTCOME_UNSET, REQUEST_VERDICT_NONE,
+					  NULL };
+		struct request_model fare;
 
-		rc = requests_get(txn_db(txn), c->request, &now, err);
-		if (!rc && now.outcome == REQUEST_OUTCOME_MITIGATED)
-			m.outcome = REQUEST_OUTCOME_ERASED;
-		if (!rc)
-			rc = settle_model(txn, e->run, &m, err);
+		rc = settle_fare(txn_db(txn), c->request, e->run->job.model, &fare, err);
+		if (rc)
+			break;
+		m.outcome = outcome_without_work(&fare, &e->selection.groups[c->group]);
+		m.verdict = fare.verdict;
+		rc = settle_model(txn, e->run, &m, err);
 	}
 	return rc ? rc : jobs_move(txn, &e->run->lease, JOB_SELECTING, JOB_ERASING, err);
 }
@@ -134,6 +158,8 @@ static int compute(struct erasure *e, struct exp_error *err)
 	if (!rc)
 		rc = run_ladder(e, initial, err);
 	params_free(initial);
+	if (rc == EXP_ECANCELLED)
+		rc = run_check(e->run);
 	if (!rc && e->run->job.state == JOB_UNLEARNING)
 		rc = run_move(e->run, JOB_VERIFYING, err);
 	return rc;
@@ -298,21 +324,39 @@ static int64_t earliest_due(struct db *db, const struct selection *s)
 	return earliest;
 }
 
+/* A recipe that was not measured, because registration was cut short, is a recipe all the same. */
+static double retrain_seconds(const struct selection *s)
+{
+	if (!s->has_recipe)
+		return 0;
+	return s->calibration.retrain_seconds > 0 ? s->calibration.retrain_seconds : 1;
+}
+
+/* Without a recipe nothing here can do the exact work: the requests stay open and say so. */
+static int explain_owed(struct txn *txn, const struct selection *s, struct exp_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < s->request_count; i++)
+		rc = settle_request(txn, s->requests[i].request, "exact_work_needs_a_recipe", err);
+	return rc;
+}
+
 /* Exact work that an approximate publication leaves owed: one retrain job a model, which later requests join. */
 static int owe_exact(struct txn *txn, const struct erasure *e, struct exp_error *err)
 {
 	const struct selection *s = &e->selection;
 	int64_t now = clock_now_ms(), due = earliest_due(txn_db(txn), s);
-	struct debt debt = { (size_t)s->model.debt + s->request_count, now, due, s->calibration.retrain_seconds };
+	struct debt debt = { (size_t)s->model.debt + s->request_count, now, due, retrain_seconds(s) };
 	struct job_new job = { .kind = JOB_RETRAIN, .model = s->model.name, .due_at = due };
 	char id[ID_TEXT];
 	int rc = models_set_debt(txn, s->model.name, s->model.debt + (int64_t)s->request_count, err);
 
 	job.not_before = debt_due_ms(&s->policy, &debt, now);
 	if (job.not_before == INT64_MAX)
-		return rc;
+		return rc ? rc : explain_owed(txn, s, err);
 	if (!rc)
-		rc = jobs_attach(txn, s->model.name, JOB_RETRAIN, s->requests[0].request, due, id, NULL);
+		rc = jobs_attach(txn, s->model.name, JOB_RETRAIN, s->requests[0].request, due, id, err);
 	if (rc == EXP_ENOTFOUND)
 		rc = jobs_enqueue(txn, &job, id, err);
 	else if (!rc)

@@ -6,6 +6,7 @@
  *   draining    nobody uses the old version any more; its weights and what was derived from them are destroyed
  *   erasing     the rows are overwritten, the requests completed (T2)
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/types.h>
 #include <dirent.h>
@@ -100,7 +101,7 @@ static int retire(struct run *r, const struct stored_version *version, struct ex
 	rc = models_drain(r->options->models, version->model, version->version, r->options->drain_timeout_ms, &drained,
 			  err);
 	if (!rc && !drained.drained)
-		log_warn("drain_timeout", "model=%s version=%lld", version->model, (long long)version->version);
+		rc = error_set(err, EXP_EBUSY, "version %lld is still in use", (long long)version->version);
 	t.last_served = drained.last_served_ms;
 	if (!rc)
 		rc = read_needed(r, version->version, &needed, err);
@@ -117,23 +118,26 @@ static int destroy_importances(struct run *r, struct exp_error *err)
 	struct dirent *entry;
 	struct snapshot *s;
 	DIR *dir = opendir(folder);
-	int rc = 0;
+	char *kept;
+	int rc = models_take(r->options->models, r->job.model, 0, &s, err);
 
-	if (!models_take(r->options->models, r->job.model, 0, &s, NULL)) {
+	if (!rc) {
 		memcpy(live, s->sha256, sizeof(live));
 		models_give(r->options->models, s);
 	}
+	if (!rc && !dir && errno != ENOENT)
+		rc = error_set_errno(err, "open", folder);
+	kept = selection_importance_path(folder, live);
 	while (!rc && dir && (entry = readdir(dir))) {
-		char *path;
+		char *path = file_join(folder, entry->d_name);
 
-		if (strncmp(entry->d_name, "importance", 10) || strstr(entry->d_name, live))
-			continue;
-		path = file_join(folder, entry->d_name);
-		rc = file_destroy(path, err);
+		if (!strncmp(entry->d_name, "importance", 10) && strcmp(path, kept))
+			rc = file_destroy(path, err);
 		mem_free(path);
 	}
 	if (dir)
 		closedir(dir);
+	mem_free(kept);
 	mem_free(folder);
 	return rc;
 }

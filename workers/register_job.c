@@ -59,7 +59,7 @@ static int serve(struct run *r, struct exp_error *err)
 static int start_op(struct txn *txn, void *arg, struct exp_error *err)
 {
 	struct registration *g = arg;
-	int rc = jobs_check(txn_db(txn), &g->run->lease, err);
+	int rc = run_keep_seed(txn, g->run, err);
 
 	return rc ? rc : record_started(txn, g->run, &g->selection, g->seed, err);
 }
@@ -84,10 +84,8 @@ static int name_importance(const struct registration *g, const char *folder, str
 {
 	char *from = calibrate_importance_path(folder), *to = selection_importance_path(folder, g->sha256);
 	uint8_t digest[DIGEST_SIZE];
-	int rc = 0;
+	int rc = file_copy_durable(from, to, SIZE_MAX, digest, err);
 
-	if (!file_exists(to))
-		rc = file_copy_durable(from, to, SIZE_MAX, digest, err);
 	if (!rc)
 		rc = file_destroy(from, err);
 	mem_free(from);
@@ -110,6 +108,8 @@ static int calibrate_into(struct registration *g, const char *folder, struct exp
 	};
 	int rc = calibrate(&job, &g->calibration, err);
 
+	if (rc == EXP_ECANCELLED)
+		rc = run_check(g->run);
 	if (!rc)
 		rc = save_calibration(folder, &g->calibration, err);
 	return rc ? rc : name_importance(g, folder, err);
@@ -120,7 +120,11 @@ static int finish_op(struct txn *txn, void *arg, struct exp_error *err)
 	struct registration *g = arg;
 	const char *name = g->run->job.model;
 	int64_t generation;
-	int rc = models_set_findings(txn, name, g->calibration.capped, g->calibration.retrain_seconds, err);
+	char capped[DB_REASON];
+	int rc;
+
+	snprintf(capped, sizeof(capped), "%s", g->calibration.capped);
+	rc = models_set_findings(txn, name, capped, g->calibration.retrain_seconds, err);
 
 	if (!rc)
 		rc = models_next_generation(txn, name, &generation, err);
@@ -140,8 +144,7 @@ static int work(struct registration *g, struct exp_error *err)
 	int rc = model_make_folder(r->options->data_folder, r->job.model, err);
 
 	memcpy(g->sha256, g->selection.live->sha256, sizeof(g->sha256));
-	if (!rc)
-		rc = run_seed(r, &g->seed, &fresh, err);
+	run_seed(r, &g->seed, &fresh);
 	if (!rc && fresh)
 		rc = run_commit(r, start_op, g, err);
 	if (!rc)

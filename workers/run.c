@@ -87,6 +87,8 @@ int run_move(struct run *r, enum job_state to, struct exp_error *err)
 
 int run_check(const struct run *r)
 {
+	if (r->failure)
+		return r->failure;
 	return atomic_load(&r->cancelled) || atomic_load(r->stopping) ? EXP_ECANCELLED : 0;
 }
 
@@ -103,8 +105,8 @@ static void follow_stage(struct run *r, const char *stage)
 {
 	enum job_state now = r->job.state, wanted = is_verifying(stage) ? JOB_VERIFYING : JOB_UNLEARNING;
 
-	if ((now == JOB_UNLEARNING || now == JOB_VERIFYING) && now != wanted && run_move(r, wanted, NULL))
-		atomic_store(&r->cancelled, true);
+	if ((now == JOB_UNLEARNING || now == JOB_VERIFYING) && now != wanted)
+		r->failure = run_move(r, wanted, NULL);
 }
 
 struct progress_report {
@@ -127,10 +129,10 @@ static bool report(void *arg, const char *stage, uint64_t done, uint64_t total)
 	int64_t now = clock_monotonic_ms();
 
 	follow_stage(r, stage);
-	if (now - r->reported_ms >= REPORT_MS || done == total) {
+	if (!r->failure && (now - r->reported_ms >= REPORT_MS || done == total)) {
 		r->reported_ms = now;
 		if (run_commit(r, progress_op, &p, NULL) == EXP_EFENCED)
-			atomic_store(&r->cancelled, true);
+			r->failure = EXP_EFENCED;
 	}
 	return run_check(r) != 0;
 }
@@ -190,23 +192,19 @@ static int read_seed(const char *checkpoint, uint64_t *seed)
 	return rc;
 }
 
-static int checkpoint_op(struct txn *txn, void *arg, struct exp_error *err)
-{
-	struct run *r = arg;
-
-	return jobs_checkpoint(txn, &r->lease, r->job.checkpoint, err);
-}
-
-int run_seed(struct run *r, uint64_t *seed, bool *fresh, struct exp_error *err)
+void run_seed(struct run *r, uint64_t *seed, bool *fresh)
 {
 	char hex[17];
 
-	*fresh = false;
-	if (!read_seed(r->job.checkpoint, seed))
-		return 0;
+	*fresh = read_seed(r->job.checkpoint, seed) != 0;
+	if (!*fresh)
+		return;
 	crypto_random(seed, sizeof(*seed));
 	mem_free(r->job.checkpoint);
 	r->job.checkpoint = mem_format("{\"seed\":\"%s\"}", hex_encode(seed, sizeof(*seed), hex));
-	*fresh = true;
-	return run_commit(r, checkpoint_op, r, err);
+}
+
+int run_keep_seed(struct txn *txn, const struct run *r, struct exp_error *err)
+{
+	return jobs_checkpoint(txn, &r->lease, r->job.checkpoint, err);
 }

@@ -21,6 +21,7 @@ struct run {
 	struct job_lease lease;
 	atomic_bool cancelled; /* somebody asked to cancel, or the lease is lost */
 	atomic_bool *stopping; /* the daemon stops */
+	int failure;           /* what a move or a progress report failed with; ends the run */
 	int64_t reported_ms;   /* monotonic time of the last progress that was stored */
 	struct watch watch;    /* hand &run.watch to erasure */
 	struct run *next;      /* the pool's list of active runs, like pinned under LOCK_WORKERS */
@@ -31,7 +32,7 @@ struct run {
 void run_init(struct run *r, const struct workers_options *options, struct stored_job *job, atomic_bool *stopping);
 void run_fini(struct run *r);
 
-/* Whether the job shall end now: EXP_ECANCELLED, or 0. */
+/* Whether the job shall end now: EXP_ECANCELLED, or why it must, or 0. */
 EXP_NODISCARD int run_check(const struct run *r);
 
 /* Moves the job by one state, durably, with an event for the timeline. EXP_EFENCED, EXP_ECONFLICT. */
@@ -52,7 +53,11 @@ void run_extend(struct run *r);
 EXP_NODISCARD int run_event(struct txn *txn, const struct run *r, const char *request, const char *kind,
 			    const json_t *data, struct exp_error *err);
 
-/* The job's seed, made once and kept in its checkpoint, so that a job that runs again cannot roll again. */
-EXP_NODISCARD int run_seed(struct run *r, uint64_t *seed, bool *fresh, struct exp_error *err);
+/*
+ * The job's seed. A fresh one (*fresh) is in r->job.checkpoint only until run_keep_seed stores it, which belongs into
+ * the operation that records the commitment to it: a job that runs again finds the seed and cannot roll again.
+ */
+void run_seed(struct run *r, uint64_t *seed, bool *fresh);
+EXP_NODISCARD int run_keep_seed(struct txn *txn, const struct run *r, struct exp_error *err);
 
 #endif

@@ -58,10 +58,28 @@ static int release_op(struct txn *txn, void *arg, struct exp_error *err)
 	return jobs_release(txn, &e->run->lease, e->delay_ms, err);
 }
 
+/* A model that never went live has failed; one that serves is degraded: its verdicts lack references. */
+static int end_registration(struct txn *txn, const struct run *r, const char *why, struct exp_error *err)
+{
+	struct stored_model model;
+	enum model_state state;
+	int rc;
+
+	if (r->job.kind != JOB_REGISTER)
+		return 0;
+	rc = models_get(txn_db(txn), r->job.model, &model, err);
+	if (rc)
+		return rc;
+	state = model.live_version ? MODEL_DEGRADED : MODEL_FAILED;
+	stored_model_fini(&model);
+	return models_set_state(txn, r->job.model, state, why, err);
+}
+
+/* Jobs that carry requests are not cancelled (api/job_cancel.c): somebody is owed their work. */
 static int cancel_op(struct txn *txn, void *arg, struct exp_error *err)
 {
 	struct ending *e = arg;
-	int rc = settle_requests(txn, e->run, REQUEST_CANCELLED, "job_cancelled", err);
+	int rc = end_registration(txn, e->run, "registration was cancelled", err);
 
 	return rc ? rc : jobs_move(txn, &e->run->lease, e->run->job.state, JOB_CANCELLED, err);
 }
@@ -69,10 +87,10 @@ static int cancel_op(struct txn *txn, void *arg, struct exp_error *err)
 static int fail_op(struct txn *txn, void *arg, struct exp_error *err)
 {
 	struct ending *e = arg;
-	int rc = settle_requests(txn, e->run, REQUEST_FAILED, error_slug(e->code), err);
+	int rc = settle_failure(txn, e->run, error_slug(e->code), err);
 
-	if (!rc && e->run->job.kind == JOB_REGISTER)
-		rc = models_set_state(txn, e->run->job.model, MODEL_DEGRADED, e->message, err);
+	if (!rc)
+		rc = end_registration(txn, e->run, e->message, err);
 	return rc ? rc : jobs_fail(txn, &e->run->lease, e->code, e->message, err);
 }
 
@@ -90,7 +108,7 @@ static int (*choose(struct ending *e))(struct txn *, void *, struct exp_error *)
 		return retry_op;
 	if (e->code == EXP_ECANCELLED)
 		return cancel_op;
-	return may_pass(e->code) && r->job.attempt < r->job.max_attempts ? retry_op : fail_op;
+	return may_pass(e->code) ? retry_op : fail_op;
 }
 
 static void end_badly(struct run *r, int code, const char *message)
@@ -109,15 +127,25 @@ static void end_badly(struct run *r, int code, const char *message)
 		log_error("job_not_settled", "message=\"%s\"", err.message);
 }
 
+/*
+ * A job that time and again ends the process is not given up, since somebody is owed its work, but it must not keep the
+ * daemon from everything else: beyond max_attempts every other claim only waits.
+ */
+static bool is_parked(const struct run *r)
+{
+	return !is_published(r) && r->job.attempt > r->job.max_attempts && r->job.attempt % 2 == 0;
+}
+
 void run_job(struct run *r)
 {
 	struct exp_error err = { 0 };
 	int rc;
 
 	log_set_scope(r->job.id);
-	if (r->job.attempt > r->job.max_attempts && !is_published(r))
-		rc = error_set(&err, EXP_EINTERNAL, "the job has ended its worker %lld times",
-			       (long long)r->job.max_attempts);
+	if (is_parked(r))
+		rc = error_set(&err, EXP_EBUSY,
+			       "the job has ended its worker %lld times and waits before it is tried again",
+			       (long long)r->job.attempt - 1);
 	else if (is_published(r))
 		rc = finish_job(r, &err);
 	else

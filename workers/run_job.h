@@ -4,8 +4,9 @@
  *   register           publish version 1, calibrate, ready
  *   unlearn, retrain   select → unlearn and verify → stage → publish → drain → erase      (erasure_job.c, finish_job.c)
  *
- * A failure that may pass (busy, disk full, i/o, memory) gives the job back with a growing delay; any other before the
- * publication fails the job and, for requests, asks for a person; after it the job is taken up until it is done.
+ * A failure that may pass (busy, disk full, i/o, memory) gives the job back with a growing delay, as often as it takes;
+ * any other before the publication fails the job and, for requests, asks for a person; after it the job is taken up
+ * until it is done.
  */
 #ifndef WORKERS_RUN_JOB_H
 #define WORKERS_RUN_JOB_H

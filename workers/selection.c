@@ -7,6 +7,7 @@
 #include "model/files.h"
 #include "storage/policies.h"
 #include "storage/requests.h"
+#include "workers/settle.h"
 
 enum { JSON_FILE_MAX = 1 << 24 };
 
@@ -53,13 +54,12 @@ static bool has_subject(const struct group *g, int64_t subject)
 	return false;
 }
 
-static size_t find_group(const struct selection *s, const struct subject_list *subjects)
+static bool shares_subject(const struct group *g, const struct subject_list *subjects)
 {
-	for (size_t g = 0; g < s->group_count; g++)
-		for (size_t i = 0; i < subjects->count; i++)
-			if (has_subject(&s->groups[g], subjects->items[i]))
-				return g;
-	return SIZE_MAX;
+	for (size_t i = 0; i < subjects->count; i++)
+		if (has_subject(g, subjects->items[i]))
+			return true;
+	return false;
 }
 
 static void add_subjects(struct group *g, const struct subject_list *subjects)
@@ -77,25 +77,66 @@ static void add_subjects(struct group *g, const struct subject_list *subjects)
 	g->subject_count = n;
 }
 
-/* One request of the job, unless it is over already. */
-static int add_request(struct db *db, struct selection *s, const char *id, struct exp_error *err)
+/* Group g takes in group other, which the last group replaces. */
+static void merge_groups(struct selection *s, size_t g, size_t other)
+{
+	struct subject_list subjects = { s->groups[other].subjects, s->groups[other].subject_count };
+	size_t last = --s->group_count;
+
+	add_subjects(&s->groups[g], &subjects);
+	mem_free(s->groups[other].subjects);
+	s->groups[other] = s->groups[last];
+	s->groups[last] = (struct group){ 0 };
+	for (size_t i = 0; i < s->request_count; i++) {
+		if (s->requests[i].group == other)
+			s->requests[i].group = g;
+		if (s->requests[i].group == last)
+			s->requests[i].group = other;
+	}
+}
+
+/* The group of a person: identities may tie together what earlier requests had kept apart. */
+static size_t group_of(struct selection *s, const struct subject_list *subjects)
+{
+	size_t found = SIZE_MAX;
+
+	for (size_t g = 0; g < s->group_count;) {
+		if (!shares_subject(&s->groups[g], subjects)) {
+			g++;
+		} else if (found == SIZE_MAX) {
+			found = g++;
+		} else {
+			merge_groups(s, found, g);
+		}
+	}
+	if (found == SIZE_MAX)
+		found = s->group_count++;
+	add_subjects(&s->groups[found], subjects);
+	return found;
+}
+
+/* One request of the job, unless it is over already; on this model suffices, but for the last step, which may have been
+ * cut off between closing the model and completing the request. */
+static int add_request(struct db *db, const struct run *r, struct selection *s, const char *id, struct exp_error *err)
 {
 	struct subject_list subjects = { 0 };
 	struct stored_request request;
-	struct chosen *chosen;
+	struct request_model fare;
+	size_t group;
 	int rc = requests_get(db, id, &request, err);
 
+	if (!rc)
+		rc = settle_fare(db, id, s->model.name, &fare, err);
 	if (rc || request_status_is_closed(request.status))
 		return rc;
+	if (request_status_is_closed(fare.status) && r->job.state != JOB_ERASING)
+		return 0;
 	rc = requests_subjects(db, id, &subjects, err);
 	if (rc)
 		return rc;
-	chosen = &s->requests[s->request_count++];
-	memcpy(chosen->request, request.id, sizeof(chosen->request));
-	chosen->group = find_group(s, &subjects);
-	if (chosen->group == SIZE_MAX)
-		chosen->group = s->group_count++;
-	add_subjects(&s->groups[chosen->group], &subjects);
+	group = group_of(s, &subjects);
+	memcpy(s->requests[s->request_count].request, request.id, sizeof(request.id));
+	s->requests[s->request_count++].group = group;
 	subject_list_fini(&subjects);
 	return 0;
 }
@@ -108,7 +149,7 @@ static int add_requests(struct db *db, const struct run *r, struct selection *s,
 	s->requests = mem_alloc(ids.count * sizeof(*s->requests));
 	s->groups = mem_alloc(ids.count * sizeof(*s->groups));
 	for (size_t i = 0; !rc && i < ids.count; i++)
-		rc = add_request(db, s, ids.items[i], err);
+		rc = add_request(db, r, s, ids.items[i], err);
 	id_list_fini(&ids);
 	return rc;
 }
@@ -224,9 +265,9 @@ static int load_files(const struct run *r, struct selection *s, struct exp_error
 
 	if (!rc)
 		rc = load_scores(folder, s, err);
-	if (!rc)
+	if (!rc && s->model.live_version)
 		rc = models_take(r->options->models, r->job.model, 0, &s->live, err);
-	if (!rc)
+	if (!rc && s->live)
 		rc = load_importance(folder, s, err);
 	mem_free(folder);
 	return rc;

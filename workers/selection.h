@@ -44,7 +44,7 @@ struct selection {
 	struct dataset_view train, heldout;
 	struct population population; /* over the two views */
 
-	struct snapshot *live;
+	struct snapshot *live; /* NULL: the model never went live */
 	struct calibration calibration;
 	struct scores scores;
 	struct importance importance;

@@ -52,7 +52,21 @@ static enum request_outcome join_outcomes(const struct request_model_list *model
 	return erased ? REQUEST_OUTCOME_ERASED : REQUEST_OUTCOME_ALREADY_ERASED;
 }
 
-int settle_request(struct txn *txn, const char *request, struct exp_error *err)
+/* Open as long as one model is; then failed, or partly so. All completed stays running: the last step completes it. */
+static enum request_status join_statuses(const struct request_model_list *models)
+{
+	size_t completed = 0, ended = 0;
+
+	for (size_t i = 0; i < models->count; i++) {
+		completed += models->items[i].status == REQUEST_COMPLETED;
+		ended += models->items[i].status == REQUEST_FAILED || models->items[i].status == REQUEST_CANCELLED;
+	}
+	if (!ended || completed + ended < models->count)
+		return REQUEST_RUNNING;
+	return completed ? REQUEST_PARTIAL : REQUEST_FAILED;
+}
+
+int settle_request(struct txn *txn, const char *request, const char *reason, struct exp_error *err)
 {
 	struct request_model_list models = { 0 };
 	struct stored_request now;
@@ -65,15 +79,17 @@ int settle_request(struct txn *txn, const char *request, struct exp_error *err)
 		request_model_list_fini(&models);
 		return rc;
 	}
-	update = (struct request_update){ REQUEST_RUNNING, now.outcome, REQUEST_VERDICT_NONE, NULL };
+	update = (struct request_update){ REQUEST_RUNNING, now.outcome, REQUEST_VERDICT_NONE, reason };
 	for (size_t i = 0; i < models.count; i++)
 		if (badness(models.items[i].verdict) > badness(update.verdict))
 			update.verdict = models.items[i].verdict;
 	/* Exact and finished work is announced by the last step only, when the rows are gone too. */
 	if (join_outcomes(&models) == REQUEST_OUTCOME_MITIGATED)
 		update.outcome = REQUEST_OUTCOME_MITIGATED;
+	rc = requests_update(txn, request, &update, err);
+	update.status = join_statuses(&models);
 	request_model_list_fini(&models);
-	return requests_update(txn, request, &update, err);
+	return rc || update.status == REQUEST_RUNNING ? rc : requests_update(txn, request, &update, err);
 }
 
 int settle_model(struct txn *txn, const struct run *r, const struct settle_model *m, struct exp_error *err)
@@ -88,7 +104,7 @@ int settle_model(struct txn *txn, const struct run *r, const struct settle_model
 	model.evidence = (char *)m->evidence;
 	rc = requests_set_model(txn, m->request, &model, err);
 	if (!rc)
-		rc = settle_request(txn, m->request, err);
+		rc = settle_request(txn, m->request, NULL, err);
 	if (!rc)
 		rc = run_event(txn, r, m->request, "request_model", data, err);
 	json_decref(data);
@@ -120,34 +136,47 @@ static int end_model(struct txn *txn, const struct run *r, const char *id, enum 
 	return rc;
 }
 
-/* A request that has failed on another model before keeps the first reason. */
-static int end_request(struct txn *txn, const struct run *r, const char *id, enum request_status status,
-		       const char *reason, struct exp_error *err)
+static int fail_request(struct txn *txn, const struct run *r, const char *id, const char *reason, struct exp_error *err)
 {
 	struct stored_request now;
-	struct request_update update;
 	int rc = requests_get(txn_db(txn), id, &now, err);
 
-	if (rc || !request_status_may_move(now.status, status))
-		return rc;
-	rc = end_model(txn, r, id, status, err);
 	if (rc || request_status_is_closed(now.status))
 		return rc;
-	update = (struct request_update){ status, now.outcome, now.verdict, reason };
-	rc = requests_update(txn, id, &update, err);
+	rc = end_model(txn, r, id, REQUEST_FAILED, err);
+	if (!rc)
+		rc = settle_request(txn, id, reason, err);
 	return rc ? rc : run_event(txn, r, id, "request_ended", NULL, err);
 }
 
-int settle_requests(struct txn *txn, const struct run *r, enum request_status status, const char *reason,
-		    struct exp_error *err)
+int settle_failure(struct txn *txn, const struct run *r, const char *reason, struct exp_error *err)
 {
 	struct id_list ids = { 0 };
 	int rc = jobs_requests(txn_db(txn), r->job.id, &ids, err);
 
 	for (size_t i = 0; !rc && i < ids.count; i++)
-		rc = end_request(txn, r, ids.items[i], status, reason, err);
+		rc = fail_request(txn, r, ids.items[i], reason, err);
 	id_list_fini(&ids);
 	return rc;
+}
+
+int settle_fare(struct db *db, const char *request, const char *model, struct request_model *out, struct exp_error *err)
+{
+	struct request_model_list models = { 0 };
+	int rc = requests_models(db, request, &models, err);
+
+	if (rc)
+		return rc;
+	rc = EXP_ENOTFOUND;
+	for (size_t i = 0; i < models.count; i++) {
+		if (strcmp(models.items[i].model, model))
+			continue;
+		*out = models.items[i];
+		out->evidence = NULL;
+		rc = 0;
+	}
+	request_model_list_fini(&models);
+	return rc ? error_set(err, rc, "the request does not concern model %s", model) : 0;
 }
 
 int settle_is_over(struct db *db, const char *request, bool *over, struct exp_error *err)

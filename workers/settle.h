@@ -10,9 +10,12 @@
 #include "storage/requests.h"
 #include "workers/run.h"
 
-/* Recomputes a request's axes from its models; status is kept below COMPLETED (the last step completes it). A request
- * that was closed meanwhile, by a failure on another model, stays as it is. */
-EXP_NODISCARD int settle_request(struct txn *txn, const char *request, struct exp_error *err);
+/*
+ * Recomputes a request's axes from its models. Status: running while one model is open and when all are completed (the
+ * last step completes it), else failed, or partially_completed. reason: a slug, or NULL to keep what is there. A closed
+ * request stays as it is.
+ */
+EXP_NODISCARD int settle_request(struct txn *txn, const char *request, const char *reason, struct exp_error *err);
 
 /* How a request fares on this job's model. evidence: JSON text or NULL. Recomputes the request and tells the timeline.
  */
@@ -27,10 +30,13 @@ struct settle_model {
 EXP_NODISCARD int settle_model(struct txn *txn, const struct run *r, const struct settle_model *m,
 			       struct exp_error *err);
 
-/* The job is over without having done its work: its open requests get the status and a reason, on this model and as a
- * whole. */
-EXP_NODISCARD int settle_requests(struct txn *txn, const struct run *r, enum request_status status, const char *reason,
-				  struct exp_error *err);
+/* The job is over without having done its work: its requests have failed on this model, and as a whole when no other
+ * model is open. */
+EXP_NODISCARD int settle_failure(struct txn *txn, const struct run *r, const char *reason, struct exp_error *err);
+
+/* How a request fares on a model, without the evidence. EXP_ENOTFOUND. */
+EXP_NODISCARD int settle_fare(struct db *db, const char *request, const char *model, struct request_model *out,
+			      struct exp_error *err);
 
 /* Whether every model of a request is COMPLETED. */
 EXP_NODISCARD int settle_is_over(struct db *db, const char *request, bool *over, struct exp_error *err);

@@ -176,17 +176,23 @@ void house_remove(struct house *h)
 	mem_free(command);
 }
 
+enum { IDENTITIES = 4 };
+
 struct intake {
 	struct stored_request request;
-	uint8_t lookup[DIGEST_SIZE], key[KEYS_SIZE], subject[DIGEST_SIZE];
+	uint8_t key[KEYS_SIZE], lookup[IDENTITIES][DIGEST_SIZE], subject[IDENTITIES][DIGEST_SIZE];
 };
 
 static int put_leaf(struct txn *txn, const struct intake *in, struct exp_error *err)
 {
+	json_t *subjects = json_array(),
+	       *leaf = json_pack("{s:s, s:o, s:s}", "request", in->request.id, "subject", subjects, "regime", "gdpr");
 	char hex[DIGEST_HEX];
-	json_t *leaf = json_pack("{s:s, s:[s], s:s}", "request", in->request.id, "subject",
-				 hex_encode(in->subject, sizeof(in->subject), hex), "regime", "gdpr");
-	int rc = audit_append(txn, LEAF_REQUEST_RECEIVED, leaf, in->request.id, NULL, err);
+	int rc;
+
+	for (int64_t i = 0; i < in->request.identities; i++)
+		json_array_append_new(subjects, json_string(hex_encode(in->subject[i], DIGEST_SIZE, hex)));
+	rc = audit_append(txn, LEAF_REQUEST_RECEIVED, leaf, in->request.id, NULL, err);
 
 	json_decref(leaf);
 	return rc;
@@ -215,32 +221,43 @@ static int intake_op(struct txn *txn, void *arg, struct exp_error *err)
 
 	if (!rc)
 		rc = requests_insert(txn, &in->request, err);
-	if (!rc)
-		rc = subjects_ensure(txn, in->lookup, &subject, err);
-	if (!rc)
-		rc = requests_link_subject(txn, in->request.id, subject, err);
-	if (!rc)
-		rc = dataset_rows_tombstone(txn, subject, &changed, err);
+	for (int64_t i = 0; !rc && i < in->request.identities; i++) {
+		rc = subjects_ensure(txn, in->lookup[i], &subject, err);
+		if (!rc)
+			rc = requests_link_subject(txn, in->request.id, subject, err);
+		if (!rc)
+			rc = dataset_rows_tombstone(txn, subject, &changed, err);
+	}
 	if (!rc)
 		rc = put_leaf(txn, in, err);
 	return rc ? rc : put_job(txn, in, err);
 }
 
-void house_request(struct house *h, const char *text, char id[ID_TEXT])
+static void add_identity(struct house *h, const char *text, struct intake *in)
 {
-	struct intake in = { .request = {
-				 .status = REQUEST_QUEUED, .submitted_by = "t", .identities = 1, .leaf = -1 } };
+	int64_t i = in->request.identities++;
 	struct exp_error err = { 0 };
 	struct identity identity;
 
 	must(identity_parse(&identity, text, &err), &err);
+	identity_hash(&identity, h->lookup, in->lookup[i]);
+	identity_hash(&identity, in->key, in->subject[i]);
+	identity_fini(&identity);
+}
+
+void house_request(struct house *h, const char *identities, char id[ID_TEXT])
+{
+	struct intake in = { .request = { .status = REQUEST_QUEUED, .submitted_by = "t", .leaf = -1 } };
+	char *text = mem_strdup(identities), *rest = text, *one;
+	struct exp_error err = { 0 };
+
 	id_new(in.request.id);
 	in.request.received_at = clock_now_ms();
 	in.request.due_at = clock_add_months(in.request.received_at, 1);
 	crypto_random(in.key, sizeof(in.key));
-	identity_hash(&identity, h->lookup, in.lookup);
-	identity_hash(&identity, in.key, in.subject);
-	identity_fini(&identity);
+	while ((one = strsep(&rest, " ")))
+		add_identity(h, one, &in);
+	mem_free(text);
 	must(writer_call(h->store, intake_op, &in, &err), &err);
 	memcpy(id, in.request.id, ID_TEXT);
 	if (h->workers)

@@ -27,8 +27,8 @@ void house_start(struct house *h); /* opens storage if need be, recovers, starts
 void house_stop(struct house *h);  /* stops workers and closes storage */
 void house_remove(struct house *h);
 
-/* Puts a request in as api does; identity is type:value. */
-void house_request(struct house *h, const char *identity, char id[ID_TEXT]);
+/* Puts a request in as api does; identities are type:value, at most four, separated by one space. */
+void house_request(struct house *h, const char *identities, char id[ID_TEXT]);
 
 /* Waits until the request has the status (at most two minutes) and gives it as it then is. */
 struct stored_request house_wait(struct house *h, const char *id, enum request_status status);

@@ -166,7 +166,7 @@ static struct request_model look_at_model(const char *id)
 
 static int settle_op(struct txn *txn, void *arg, struct exp_error *err)
 {
-	return settle_request(txn, arg, err);
+	return settle_request(txn, arg, NULL, err);
 }
 
 /* What another model's job has to say of the request later does not open it again, nor undo that job. */
@@ -187,6 +187,26 @@ Test(jobs, a_request_that_failed_waits_for_a_person, .timeout = 240)
 	cr_assert_eq(rows_in(ROW_TOMBSTONED), 1);
 	cr_assert_eq(writer_call(h.store, settle_op, id, NULL), 0);
 	cr_assert_eq(house_wait(&h, id, REQUEST_FAILED).change, r.change);
+	house_stop(&h);
+	house_remove(&h);
+}
+
+/* The third request ties together what the first two had kept apart. */
+Test(jobs, overlapping_identities_are_one_person, .timeout = 240)
+{
+	char one[ID_TEXT], two[ID_TEXT], both[ID_TEXT];
+
+	house_make(&h, EXACT_FIRST);
+	house_request(&h, "worker:w0001", one);
+	house_request(&h, "worker:w0003", two);
+	house_request(&h, "worker:w0001 worker:w0003", both);
+	house_start(&h);
+	expect_erased(one, REQUEST_VERDICT_BY_CONSTRUCTION);
+	expect_erased(two, REQUEST_VERDICT_BY_CONSTRUCTION);
+	expect_erased(both, REQUEST_VERDICT_BY_CONSTRUCTION);
+	house_settle(&h);
+	cr_assert_eq(live_version(), 2);
+	cr_assert_eq(rows_in(ROW_ERASED), 2);
 	house_stop(&h);
 	house_remove(&h);
 }
