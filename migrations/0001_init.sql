@@ -172,8 +172,8 @@ CREATE TABLE requests (
 ) STRICT, WITHOUT ROWID;
 -- Requests in one status, newest first (requests_list), counts (requests_summary).
 CREATE INDEX requests_by_status ON requests (status, id);
--- Open requests by due date (requests_summary: overdue, next due).
-CREATE INDEX requests_open_by_due ON requests (due_at) WHERE completed_at IS NULL;
+-- Requests that are not settled by due date (requests_summary: overdue, next due).
+CREATE INDEX requests_unsettled_by_due ON requests (due_at) WHERE status NOT IN ('completed', 'rejected', 'cancelled');
 
 -- Who a request is about. Deleted at the end of the proof period.
 CREATE TABLE request_subjects (

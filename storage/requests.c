@@ -20,6 +20,9 @@ enum { INSERT, GET, CHANGE, LIST, LIST_STATUS, LIST_MODEL, UPDATE, SET_LEAF, COU
 	"AND (?3 IS NULL OR instr(?3, ',' || r.verdict || ',')) AND (?4 IS NULL OR r.due_at < ?4) "                    \
 	"AND (?5 IS NULL OR instr(?5, ',' || r.status || ',')) "
 
+/* The law's clock runs on where the work has failed. The same words are in the index. */
+#define UNSETTLED "status NOT IN ('completed', 'rejected', 'cancelled')"
+
 static const struct statement statements[] = {
 	[INSERT] = { "INSERT INTO requests (id, status, outcome, verdict, reason, regime, received_at, due_at, "
 		     "submitted_by, identities, duplicate_of, leaf, completed_at, updated_at, change) VALUES (?, "
@@ -47,9 +50,8 @@ static const struct statement statements[] = {
 		     "requests" },
 	[SET_LEAF] = { "UPDATE requests SET leaf = ?, updated_at = ?, change = change + 1 WHERE id = ?", "requests" },
 	[COUNT] = { "SELECT status, count(*) FROM requests GROUP BY status", NULL },
-	[OVERDUE] = { "SELECT count(*) FROM requests WHERE completed_at IS NULL AND due_at < ?",
-		      "requests_open_by_due" },
-	[OPEN] = { "SELECT min(due_at), min(received_at) FROM requests WHERE completed_at IS NULL", NULL },
+	[OVERDUE] = { "SELECT count(*) FROM requests WHERE " UNSETTLED " AND due_at < ?", "requests_unsettled_by_due" },
+	[OPEN] = { "SELECT min(due_at), min(received_at) FROM requests WHERE " UNSETTLED, NULL },
 };
 
 const struct table requests_table = TABLE("requests", statements);

@@ -79,9 +79,9 @@ EXP_NODISCARD int requests_set_leaf(struct txn *txn, const char *id, int64_t lea
 
 struct request_summary {
 	int64_t by_status[REQUEST_STATUS_COUNT];
-	int64_t overdue;            /* open and past due */
-	int64_t next_due_at;        /* of the open ones; 0: none is open */
-	int64_t oldest_received_at; /* of the open ones; 0: none is open */
+	int64_t overdue;            /* not settled (open, failed or partly completed) and past due */
+	int64_t next_due_at;        /* of those not settled; 0: none */
+	int64_t oldest_received_at; /* of those not settled; 0: none */
 };
 
 EXP_NODISCARD int requests_summary(struct db *db, int64_t now_ms, struct request_summary *out, struct exp_error *err);

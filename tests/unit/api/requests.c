@@ -571,13 +571,27 @@ Test(requests, too_late_to_cancel)
 	mem_free(path);
 }
 
+static const char *job_of_kind(const struct answer *page, const char *kind)
+{
+	json_t *job;
+	size_t i;
+
+	json_array_foreach(json_object_get(page->json, "items"), i, job)
+		if (!strcmp(json_string_value(json_object_get(job, "kind")), kind))
+			return json_string_value(json_object_get(job, "id"));
+	cr_assert_fail("there is no %s job", kind);
+	return NULL;
+}
+
 Test(requests, jobs_are_shown_and_cancelled)
 {
 	struct answer a = submit_person(false, 15, NULL), b;
 	char *path = mem_format("/v1/jobs/%s", first(&a, "jobs", "id")), *cancel = mem_format("%s/cancel", path);
+	char *registration;
 
 	b = get(&w, ROLE_ML_ENGINEER, "/v1/jobs?state=queued&model=wages");
 	cr_assert_eq(count(&b, "items"), 2);
+	registration = mem_format("/v1/jobs/%s/cancel", job_of_kind(&b, "register"));
 	answer_fini(&b);
 	b = get(&w, ROLE_ML_ENGINEER, path);
 	cr_assert_eq(b.status, 200);
@@ -589,13 +603,21 @@ Test(requests, jobs_are_shown_and_cancelled)
 	cr_assert_eq(b.status, 422);
 	answer_fini(&b);
 	b = post(&w, ROLE_ML_ENGINEER, cancel, "{}");
+	cr_assert_eq(b.status, 409, "somebody is owed this job");
+	cr_assert_not_null(strstr(answer_text(&b, "detail"), "serves 1 deletion request"));
+	answer_fini(&b);
+	b = post(&w, ROLE_ML_ENGINEER, registration, "{}");
 	cr_assert_eq(b.status, 202);
 	cr_assert_str_eq(answer_text(&b, "state"), "cancelled");
 	answer_fini(&b);
-	b = post(&w, ROLE_ML_ENGINEER, cancel, "{}");
+	b = post(&w, ROLE_ML_ENGINEER, registration, "{}");
 	cr_assert_eq(b.status, 409);
 	answer_fini(&b);
+	b = get(&w, ROLE_ML_ENGINEER, "/v1/models/wages");
+	cr_assert_str_eq(answer_text(&b, "state"), "failed");
+	answer_fini(&b);
 	answer_fini(&a);
+	mem_free(registration);
 	mem_free(path);
 	mem_free(cancel);
 }

@@ -181,6 +181,12 @@ Test(requests, the_summary_knows_what_is_overdue)
 	cr_assert_eq(s.oldest_received_at, 1);
 	cr_assert(s.by_status[REQUEST_RECEIVED] == 3 && s.by_status[REQUEST_REJECTED] == 1);
 	read_end(db);
+	cr_assert_eq(update(id[1], REQUEST_QUEUED, 0, NULL), 0);
+	cr_assert_eq(update(id[1], REQUEST_FAILED, 0, "why"), 0);
+	db = read_begin();
+	OK(requests_summary(db, 301, &s, err));
+	cr_assert_eq(s.overdue, 2, "the law does not end where a method does");
+	read_end(db);
 }
 
 Test(requests, subjects_are_linked_and_unlinked)
