@@ -146,6 +146,14 @@ size_t graph_classes(const struct graph *g)
 	return g->classes;
 }
 
+const char *graph_statistics_node(const struct graph *g)
+{
+	for (size_t i = 0; i < g->node_count; i++)
+		if (g->nodes[i].live && g->nodes[i].op && g->nodes[i].op->flags & OP_STATISTICS)
+			return g->nodes[i].name ? g->nodes[i].name : "";
+	return NULL;
+}
+
 enum graph_output graph_output_kind(const struct graph *g)
 {
 	return g->output_kind;

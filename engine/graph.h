@@ -72,6 +72,10 @@ const char *graph_output_name(const struct graph *g);
 size_t graph_classes(const struct graph *g);
 enum graph_output graph_output_kind(const struct graph *g);
 
+/* The first node that holds statistics of the training rows (batch norm), "" when it has no name; NULL: there is none.
+ * Training here does not make them anew, so weights trained by a recipe still hold a trace of the rows in them. */
+const char *graph_statistics_node(const struct graph *g);
+
 /* The same file, byte for byte, with the initializers' values taken from params; appended to out. EXP_EINVAL when
  * params belong to another graph. The result loads wherever the original did. */
 EXP_NODISCARD int graph_save(const struct graph *g, const struct params *params, struct buf *out,

@@ -120,6 +120,7 @@ enum {
 	OP_VIEW = 1, /* the output is the first input's memory under another shape; no forward, no backward */
 	OP_SOFTMAX = 2,
 	OP_LOG_SOFTMAX = 4, /* at the end of a graph: read together with the loss */
+	OP_STATISTICS = 8,  /* holds means or variances of training rows that are no parameters */
 };
 
 struct op {

@@ -164,6 +164,7 @@ const struct op op_batch_normalization = {
 	.min_inputs = 5,
 	.max_inputs = 5,
 	.attributes = "epsilon momentum training_mode spatial",
+	.flags = OP_STATISTICS,
 	.fixed = 1u << MEAN | 1u << VARIANCE,
 	.weights = 1u << SCALE | 1u << BIAS,
 	.config_size = sizeof(struct batch_norm),

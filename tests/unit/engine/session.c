@@ -138,3 +138,16 @@ Test(session, a_nan_is_not_hidden_by_a_relu)
 	free(outputs);
 	tear_down(&f);
 }
+
+/* Exact work depends on knowing it. */
+Test(session, statistics_of_training_rows_are_told)
+{
+	struct golden_model m;
+
+	golden_open(&m, "residual");
+	cr_assert_not_null(graph_statistics_node(m.graph));
+	golden_close(&m);
+	golden_open(&m, "cnn_max");
+	cr_assert_null(graph_statistics_node(m.graph), "folded into the convolutions");
+	golden_close(&m);
+}
