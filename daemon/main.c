@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "api/server.h"
 #include "base/log.h"
@@ -80,6 +81,7 @@ static int run(const struct config *c)
 	}
 	log_info("ready", "url=http://%s:%u version=" EXPUNGE_VERSION, c->listen_address, api_port(l.api));
 	rc = loop_run_until_signal(&err);
+	alarm((unsigned)c->stop_timeout_s); /* what is cut off then is taken up at the next start, as after a kill */
 	lifecycle_stop(&l);
 	log_info("stopped", "version=" EXPUNGE_VERSION);
 	return rc ? EXIT_TROUBLE : EXIT_OK;

@@ -15,10 +15,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "storage/events.h"
+#include "storage/idempotency.h"
 #include "workers/recover.h"
 #include "workers/run_job.h"
 
-enum { IDLE_MS = 1000 };
+enum { IDLE_MS = 1000, SWEEP_MS = 3600000 };
+
+static const int64_t EVENTS_KEPT_MS = 90LL * 86400 * 1000;
 
 struct workers {
 	struct workers_options options;
@@ -134,12 +138,33 @@ static void sign_leaves(struct workers *w)
 		w->options.changed(w->options.changed_arg);
 }
 
+static int sweep_op(struct txn *txn, void *arg, struct exp_error *err)
+{
+	int64_t now = clock_now_ms();
+	int rc = idempotency_sweep(txn, now, err);
+
+	(void)arg;
+	return rc ? rc : events_sweep(txn, now - EVENTS_KEPT_MS, err);
+}
+
+static void sweep(struct workers *w)
+{
+	struct exp_error err = { 0 };
+
+	if (writer_call(w->options.store, sweep_op, NULL, &err))
+		log_warn("sweep_failed", "message=\"%s\"", err.message);
+}
+
 static void keep(void *arg)
 {
 	struct workers *w = arg;
-	int64_t next_beat = 0;
+	int64_t next_beat = 0, next_sweep = 0;
 
 	while (!atomic_load(&w->stopping)) {
+		if (clock_monotonic_ms() >= next_sweep) {
+			sweep(w);
+			next_sweep = clock_monotonic_ms() + SWEEP_MS;
+		}
 		if (clock_monotonic_ms() >= next_beat) {
 			extend_leases(w);
 			next_beat = clock_monotonic_ms() + w->options.lease_ms / 3;
