@@ -16,8 +16,11 @@ int watch_parse_prefer(const char *header)
 	while (header && *header) {
 		header += strspn(header, " \t,;");
 		if (!strncasecmp(header, "wait=", 5)) {
-			unsigned long seconds = strtoul(header + 5, NULL, 10);
+			unsigned long seconds;
 
+			if (header[5] < '0' || header[5] > '9')
+				return 0;
+			seconds = strtoul(header + 5, NULL, 10);
 			return seconds > WATCH_MAX_S ? WATCH_MAX_S : (int)seconds;
 		}
 		header += strcspn(header, ",;");

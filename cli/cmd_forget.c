@@ -117,6 +117,8 @@ static void print_text(const struct workbench *w, const struct options *o, const
 	printf("%s: %zu of %llu rows forgotten in %.2f s, %llu of %llu parameters edited\n", r->method->name,
 	       w->source.source.rows, (unsigned long long)r->importance_rows, r->seconds,
 	       (unsigned long long)r->report.edited, (unsigned long long)r->report.parameters);
+	if (!r->report.edited)
+		printf("nothing was edited: the parameters leave the model as it is\n");
 	printf("these rows before: accuracy %.4f, mean loss %.4f nats\n", r->before.accuracy, r->before.mean_loss);
 	printf("             after: accuracy %.4f, mean loss %.4f nats\n", r->after.accuracy, r->after.mean_loss);
 	printf("written to %s, SHA-256 %s\n", o->out, r->digest);

@@ -183,6 +183,9 @@ static void print_test(const json_t *frame)
 {
 	const json_t *before = json_object_get(frame, "before");
 
+	printf(
+	    "  The first four lines are means over the person's rows; the higher, the more like rows that a model was "
+	    "trained on.\n");
 	printf("  %lld row%s; %lld reference models that never saw the person; %lld sets of held-out rows (%lld "
 	       "without a\n"
 	       "  common row%s) give the p-values; flagged at p <= %.4f a side. * was searched on and is not in the "

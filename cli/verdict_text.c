@@ -26,7 +26,7 @@ static const struct entry verdicts[] = {
 static const struct entry outcomes[] = {
 	{ "mitigated",
 	  "an approximate method took the person out of the served model; exact retraining is still owed" },
-	{ "erased", "the served model was made without the person's rows, and the rows are overwritten" },
+	{ "erased", "no served model is made with the person's rows, and the rows are overwritten" },
 	{ "not_found", "no registered dataset holds rows of this person" },
 	{ "exempt", "an exemption applies" },
 	{ "already_erased", "an earlier request has erased this person's rows" },

@@ -35,8 +35,12 @@ Test(waiting, prefer)
 		const char *header;
 		int seconds;
 	} cases[] = {
-		{ NULL, 0 },        { "", 0 },     { "wait=5", 5 }, { "respond-async, wait=7", 7 }, { "Wait=9;x=1", 9 },
-		{ "wait=600", 60 }, { "wait", 0 }, { "wait=x", 0 }, { "return=minimal", 0 },        { "await=3", 0 },
+		{ NULL, 0 },         { "", 0 },
+		{ "wait=5", 5 },     { "respond-async, wait=7", 7 },
+		{ "Wait=9;x=1", 9 }, { "wait=600", 60 },
+		{ "wait", 0 },       { "wait=x", 0 },
+		{ "wait=-1", 0 },    { "return=minimal", 0 },
+		{ "await=3", 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
