@@ -48,9 +48,10 @@ const struct command cmd_job_cancel = {
 	.group = "job",
 	.name = "cancel",
 	.summary = "ask a job to stop before it publishes",
-	.text = "A waiting job is cancelled at once; a running one stops at its next safe point. After its publication "
-		"a job\n"
-		"can no longer be cancelled: what is left of it is only the destruction of what must go.",
+	.text =
+	    "A registration that waits is cancelled at once; one that runs stops at its next safe point. A job that "
+	    "serves deletion\n"
+	    "requests is owed to somebody and cannot be cancelled: cancel the requests while it waits.",
 	.example = "  expunge job cancel 01900000-0000-7000-8000-000000000000",
 	COMMAND_OPTIONS(rows, struct options),
 	.run = run,
