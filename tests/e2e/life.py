@@ -93,6 +93,36 @@ def same_person_twice(h):
     h.verify_receipt(second["id"], 5)
 
 
+def two_models_forget_before_the_rows_go(h):
+    """Two workers finish the two models of a request at about one time: it is completed once, with both."""
+    h.start(settings=("--workers", "2"))
+    h.furnish()
+    h.register_model("--wait", name="twin")
+    requests = [h.submit(who)["id"] for who in (3, 4, 5, 6)]
+    for request in requests:
+        done = h.finish(request)
+        assert [(m["model"], m["outcome"]) for m in done["models"]] == [("classes", "erased"), ("twin", "erased")], done
+    completed = [leaf for leaf in h.verify_log() if leaf["type"] == "request.completed"]
+    assert sorted(leaf["request"] for leaf in completed) == sorted(requests)
+    for leaf in completed:
+        assert leaf["rows"] == {"train": 1, "heldout": 0} and len(leaf["models"]) == 2, leaf
+
+
+def rows_that_arrive_late_go_too(h):
+    """A dataset that is registered while somebody waits holds that person's rows dead from the start."""
+    h.start()
+    h.register_dataset()
+    h.register_model(policy=SLOW)
+    request = h.submit(3)["id"]
+    h.register_dataset("late")
+    assert h.ask("dataset", "show", "late")["splits"]["train"]["tombstoned"] == 1
+    h.finish(request)
+    for name in ("people", "late"):
+        train = h.ask("dataset", "show", name)["splits"]["train"]
+        assert train["erased"] == 1 and train["tombstoned"] == 0, (name, train)
+    h.verify_log()
+
+
 def spelled_otherwise_is_the_same_person(h):
     h.start()
     h.furnish()
@@ -234,6 +264,7 @@ def with_bad_rows(h):
 
 main(from_request_to_receipt, receipt_of_another_person_is_refused, many_rows_are_one_person,
      exact_work_closes_what_was_mitigated,
-     held_out_rows_need_no_unlearning, nobody_has_a_record_too, same_person_twice, spelled_otherwise_is_the_same_person,
+     held_out_rows_need_no_unlearning, nobody_has_a_record_too, same_person_twice,
+     two_models_forget_before_the_rows_go, rows_that_arrive_late_go_too, spelled_otherwise_is_the_same_person,
      same_key_is_the_same_request, cancelled_before_a_worker_has_it, terminated_and_started_again,
      served_by_its_own_versions, roles_bound_what_a_token_may_do, no_identity_is_anywhere)
