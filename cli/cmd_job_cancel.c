@@ -47,7 +47,7 @@ static const struct option_row rows[] = {
 const struct command cmd_job_cancel = {
 	.group = "job",
 	.name = "cancel",
-	.summary = "ask a job to stop before it publishes",
+	.summary = "ask a registration to stop",
 	.text =
 	    "A registration that waits is cancelled at once; one that runs stops at its next safe point. A job that "
 	    "serves deletion\n"
