@@ -14,7 +14,8 @@ static const struct entry verdicts[] = {
 	{ "pass/consistent",
 	  "the test would have noticed the unchanged model and does not notice this one: consistent with never seen" },
 	{ "inconclusive/no_evidence",
-	  "the test does not notice this model, but it would not have noticed the unchanged one either" },
+	  "the test does not notice this model, but it would not have noticed the unchanged one either, or hardly "
+	  "tells the two apart" },
 	{ "inconclusive/underpowered", "the test notices too few models that saw these rows to say anything" },
 	{ "inconclusive/not_exchangeable",
 	  "there are no reference models that the served one can be compared with: the test cannot speak" },
