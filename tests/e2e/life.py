@@ -98,9 +98,11 @@ def two_models_forget_before_the_rows_go(h):
     h.start(settings=("--workers", "2"))
     h.furnish()
     h.register_model("--wait", name="twin")
-    requests = [h.submit(who)["id"] for who in (3, 4, 5, 6)]
-    for request in requests:
+    people = (3, 4, 5, 6)
+    requests = [h.submit(who)["id"] for who in people]
+    for request, who in zip(requests, people):
         done = h.finish(request)
+        h.verify_receipt(request, who)
         assert [(m["model"], m["outcome"]) for m in done["models"]] == [("classes", "erased"), ("twin", "erased")], done
     completed = [leaf for leaf in h.verify_log() if leaf["type"] == "request.completed"]
     assert sorted(leaf["request"] for leaf in completed) == sorted(requests)
