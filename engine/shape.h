@@ -1,9 +1,5 @@
 /*
- * shape.h: the dimensions of a tensor.
- *
- * A batched value lies in memory row after row (sample-major), so the shape that is kept is that of one row: dims[0] is
- * the number of leading entries that one sample owns, nearly always 1, T where an export merges [N, T, C] into
- * [N * T, C]. A value that does not depend on the sample (a weight) keeps its whole shape.
+ * shape.h: the dimensions of a tensor, outermost first, the batch included.
  */
 #ifndef ENGINE_SHAPE_H
 #define ENGINE_SHAPE_H
@@ -11,19 +7,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "engine/graph.h"
 
-/* Floats that one tensor (one row of a batched one) may have: a file asks for more only by mistake or malice. */
-#define SHAPE_MAX_FLOATS ((size_t)1 << 28)
+/* Elements that one tensor may have: a file asks for more only by mistake or malice. */
+#define SHAPE_MAX_COUNT ((size_t)1 << 31)
 
 struct shape {
-	size_t rank;
+	size_t rank; /* 0: one element */
 	size_t dims[GRAPH_MAX_DIMS];
 };
 
 enum { SHAPE_TEXT = 192 };
 
-/* Elements; false when the product exceeds SHAPE_MAX_FLOATS. */
+/* Elements; false when the product exceeds SHAPE_MAX_COUNT, whatever zeros there are. */
 EXP_NODISCARD bool shape_try_count(const struct shape *s, size_t *count);
 
 /* Elements of a shape that has been checked before. */
@@ -34,7 +31,7 @@ size_t shape_span(const struct shape *s, size_t from, size_t to);
 
 bool shape_equal(const struct shape *a, const struct shape *b);
 
-/* "[N, 3, 28, 28]" for a batched value, "[16, 3, 3, 3]" otherwise, into text; returns text. */
-char *shape_format(const struct shape *s, bool batched, char text[SHAPE_TEXT]);
+/* "[16, 3, 3, 3]" into text; returns text. */
+char *shape_format(const struct shape *s, char text[SHAPE_TEXT]);
 
 #endif
