@@ -95,7 +95,7 @@ struct op_build {
 	size_t samples;    /* N; 0: the graph is run whole, nothing is batched */
 	size_t file_batch; /* the batch size that the file fixes, 0 when it is dynamic or the graph is run whole */
 	bool training;     /* batch norm takes the batch's own statistics */
-	const struct op_value *const *inputs; /* [input_count]; NULL for an optional input left out */
+	struct op_value *const *inputs; /* [input_count]; NULL for an optional input left out; read only */
 	size_t input_count;
 	const struct op_attribute *attributes;
 	size_t attribute_count;
