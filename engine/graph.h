@@ -27,11 +27,13 @@ enum graph_output { GRAPH_LOGITS, GRAPH_PROBABILITIES, GRAPH_LOG_PROBABILITIES }
 
 /* What a parameter is for, as the first operator that uses it says; initialisation follows from it. */
 enum graph_role {
-	GRAPH_ROLE_OTHER,  /* no rule: an initializer that an element-wise operator uses, say */
-	GRAPH_ROLE_WEIGHT, /* of a dense or convolutional layer; fan_in: inputs of one output */
-	GRAPH_ROLE_BIAS,   /* added to what a weight made; fan_in: that weight's */
-	GRAPH_ROLE_SCALE,  /* of a normalisation: starts at one */
-	GRAPH_ROLE_SHIFT,  /* of a normalisation: starts at zero */
+	GRAPH_ROLE_OTHER,    /* no rule: an initializer that an element-wise operator uses, say */
+	GRAPH_ROLE_WEIGHT,   /* of a dense or convolutional layer; fan_in: inputs of one output */
+	GRAPH_ROLE_BIAS,     /* added to what a weight made; fan_in: that weight's */
+	GRAPH_ROLE_SCALE,    /* of a normalisation: starts at one */
+	GRAPH_ROLE_SHIFT,    /* of a normalisation: starts at zero */
+	GRAPH_ROLE_MEAN,     /* statistics of training rows, without gradient: starts at zero */
+	GRAPH_ROLE_VARIANCE, /* the same: starts at one */
 };
 
 struct graph_parameter {
@@ -61,19 +63,25 @@ EXP_NODISCARD int graph_initial_params(const struct graph *g, struct params **ou
 size_t graph_parameter_count(const struct graph *g);
 const struct graph_parameter *graph_parameter(const struct graph *g, size_t i);
 size_t graph_parameter_floats(const struct graph *g); /* of the flat block */
+/* Of its front part: what has a gradient. Statistics of training rows (batch norm's) are the tail. */
+size_t graph_trainable_floats(const struct graph *g);
 
-/* The one data input: its name and the shape of one row (without the batch dimension). */
+/* The data inputs. A row is all of them one after the other; name and dims are those of the first, dims [row floats]
+ * when there are several. */
 const char *graph_input_name(const struct graph *g);
-const size_t *graph_input_dims(const struct graph *g, size_t *rank);
-size_t graph_input_floats(const struct graph *g); /* of one row */
+const size_t *graph_input_dims(const struct graph *g, size_t *rank); /* of one row, without the batch dimension */
+size_t graph_input_floats(const struct graph *g);                    /* of one row */
+size_t graph_input_count(const struct graph *g);
 
-/* The first output: its name, and the classes (floats of one row). */
+/* The first output, [positions, classes] for each sample: positions is 1 for [N, C], T for [N, T, C]. */
 const char *graph_output_name(const struct graph *g);
 size_t graph_classes(const struct graph *g);
+size_t graph_positions(const struct graph *g);     /* labels of one sample */
+size_t graph_output_floats(const struct graph *g); /* positions * classes */
 enum graph_output graph_output_kind(const struct graph *g);
 
 /* The first node that holds statistics of the training rows (batch norm), "" when it has no name; NULL: there is none.
- * Training here does not make them anew, so weights trained by a recipe still hold a trace of the rows in them. */
+ */
 const char *graph_statistics_node(const struct graph *g);
 
 /* The same file, byte for byte, with the initializers' values taken from params; appended to out. EXP_EINVAL when
