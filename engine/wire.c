@@ -324,6 +324,13 @@ int wire_scan(const uint8_t *bytes, size_t size, struct wire *out, struct exp_er
 	return 0;
 }
 
+int wire_scan_tensor(const uint8_t *bytes, size_t size, struct exp_error *err)
+{
+	struct scan s = { .bytes = bytes, .budget = COST_BASE + 12 * size, .err = err };
+
+	return scan_message(&s, TENSOR, 0, size, 1);
+}
+
 const struct wire_tensor *wire_find(const struct wire *w, int64_t node, size_t index)
 {
 	struct wire_tensor key = { .node = node, .index = index };

@@ -47,6 +47,9 @@ struct wire {
 /* EXP_EPARSE with the byte offset of the fault, EXP_ELIMIT (parsing would take too much memory), EXP_EMEMORY. */
 EXP_NODISCARD int wire_scan(const uint8_t *bytes, size_t size, struct wire *out, struct exp_error *err);
 
+/* The same for a file that is one tensor (TensorProto); nothing is recorded. */
+EXP_NODISCARD int wire_scan_tensor(const uint8_t *bytes, size_t size, struct exp_error *err);
+
 /* NULL when the file has no such tensor. */
 const struct wire_tensor *wire_find(const struct wire *w, int64_t node, size_t index);
 
