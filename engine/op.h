@@ -46,6 +46,11 @@
 #include "engine/shape.h"
 #include "engine/tensor.h"
 
+/* Where the samples of a batched value are: dims[axis] = before * N * after. */
+struct op_samples {
+	size_t axis, before, after;
+};
+
 /* An edge of a plan. */
 struct op_value {
 	const char *name;
@@ -54,13 +59,14 @@ struct op_value {
 	struct shape shape;
 	size_t count; /* elements; the planner counts those of outputs after infer */
 	bool batched;
-	size_t outer;         /* when batched: see above */
-	bool trainable;       /* a parameter, or depends on one; fp32 only. The planner's business */
-	bool is_parameter;    /* an initializer that training may change */
-	const void *known;    /* [count] elements when known at plan time; else NULL */
-	const void *probe;    /* [count] elements, the same for another batch size; NULL: no different */
-	enum graph_role role; /* of a parameter, as its first user calls it */
-	size_t fan_in;        /* of a parameter: see graph.h; of any other value: of the weight that made it, or 0 */
+	size_t outer;                  /* when batched: see above */
+	const struct op_samples *hint; /* for N = 1, where shapes do not tell: as it was for N = 2. The planner\'s */
+	bool trainable;                /* a parameter, or depends on one; fp32 only. The planner's business */
+	bool is_parameter;             /* an initializer that training may change */
+	const void *known;             /* [count] elements when known at plan time; else NULL */
+	const void *probe;             /* [count] elements, the same for another batch size; NULL: no different */
+	enum graph_role role;          /* of a parameter, as its first user calls it */
+	size_t fan_in; /* of a parameter: see graph.h; of any other value: of the weight that made it, or 0 */
 };
 
 enum op_attribute_type {
@@ -181,7 +187,7 @@ struct op {
 	void (*forward)(const struct op_run *r);
 	void (*backward)(const struct op_run *r); /* NULL: has no gradient, as ArgMax; it ends there */
 	void (*tangent)(const struct op_run *r);  /* NULL: see the flags; without one of them, zero */
-	void (*release)(void *config);            /* NULL: nothing to free */
+	void (*release)(void *config);            /* NULL: nothing to free. Also after a failed infer */
 };
 
 /* The rows that a Softmax normalises: [before, size, after]. First member of its config. */
@@ -243,11 +249,6 @@ EXP_NODISCARD int op_set_known(struct op_build *b, size_t i, void **known, void 
 void op_copy(struct op_build *b, size_t i, size_t j);
 
 /* ---- samples ---- */
-
-/* Where the samples of a batched value are: dims[axis] = before * N * after. */
-struct op_samples {
-	size_t axis, before, after;
-};
 
 /* EXP_EUNSUPPORTED when the samples straddle dimensions. v is batched. */
 EXP_NODISCARD int op_find_samples(const struct op_build *b, const struct op_value *v, struct op_samples *out,

@@ -5,14 +5,17 @@
 
 bool shape_try_count(const struct shape *s, size_t *count)
 {
-	size_t product = 1;
+	size_t product = 1, zeros = 0;
 
 	for (size_t i = 0; i < s->rank; i++) {
-		if (s->dims[i] > SHAPE_MAX_FLOATS || (s->dims[i] && product > SHAPE_MAX_FLOATS / s->dims[i]))
+		size_t d = s->dims[i];
+
+		zeros += d == 0;
+		if (d > SHAPE_MAX_COUNT || (d && product > SHAPE_MAX_COUNT / d))
 			return false;
-		product *= s->dims[i];
+		product *= d ? d : 1;
 	}
-	*count = product;
+	*count = zeros ? 0 : product;
 	return true;
 }
 
@@ -35,20 +38,13 @@ bool shape_equal(const struct shape *a, const struct shape *b)
 	return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof(a->dims[0])) == 0;
 }
 
-char *shape_format(const struct shape *s, bool batched, char text[SHAPE_TEXT])
+char *shape_format(const struct shape *s, char text[SHAPE_TEXT])
 {
 	size_t used = 0;
 
 	text[0] = '\0';
-	for (size_t i = 0; i < s->rank; i++) {
-		const char *mark = i ? ", " : "[";
-
-		if (i == 0 && batched && s->dims[0] == 1)
-			used += (size_t)snprintf(text + used, SHAPE_TEXT - used, "[N");
-		else
-			used += (size_t)snprintf(text + used, SHAPE_TEXT - used, "%s%s%zu", mark,
-						 i == 0 && batched ? "N*" : "", s->dims[i]);
-	}
+	for (size_t i = 0; i < s->rank; i++)
+		used += (size_t)snprintf(text + used, SHAPE_TEXT - used, "%s%zu", i ? ", " : "[", s->dims[i]);
 	snprintf(text + used, SHAPE_TEXT - used, "%s", s->rank ? "]" : "[]");
 	return text;
 }
