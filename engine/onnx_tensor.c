@@ -7,33 +7,32 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "engine/onnx.pb-c.h"
+#include "engine/onnx_text.h"
 #include "engine/wire.h"
 
 /* Where the elements of a tensor stand and how wide they are; typed: its field for data that are not raw. */
 enum store { STORE_RAW, STORE_FLOAT, STORE_DOUBLE, STORE_INT32, STORE_INT64, STORE_UINT64 };
 
 struct element_type {
-	const char *name;
 	enum store typed;
 	size_t raw_size; /* bytes; 0: not supported */
 };
 
-/* By TensorProto.DataType. */
 static const struct element_type types[] = {
-	{ "undefined", STORE_RAW, 0 },  { "float", STORE_FLOAT, 4 },   { "uint8", STORE_INT32, 1 },
-	{ "int8", STORE_INT32, 1 },     { "uint16", STORE_INT32, 2 },  { "int16", STORE_INT32, 2 },
-	{ "int32", STORE_INT32, 4 },    { "int64", STORE_INT64, 8 },   { "string", STORE_RAW, 0 },
-	{ "bool", STORE_INT32, 1 },     { "float16", STORE_RAW, 0 },   { "double", STORE_DOUBLE, 8 },
-	{ "uint32", STORE_UINT64, 4 },  { "uint64", STORE_UINT64, 8 }, { "complex64", STORE_RAW, 0 },
-	{ "complex128", STORE_RAW, 0 }, { "bfloat16", STORE_RAW, 0 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT] = { STORE_FLOAT, 4 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE] = { STORE_DOUBLE, 8 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__BOOL] = { STORE_INT32, 1 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__INT8] = { STORE_INT32, 1 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__INT16] = { STORE_INT32, 2 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__INT32] = { STORE_INT32, 4 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__INT64] = { STORE_INT64, 8 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__UINT8] = { STORE_INT32, 1 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__UINT16] = { STORE_INT32, 2 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__UINT32] = { STORE_UINT64, 4 },
+	[ONNX__TENSOR_PROTO__DATA_TYPE__UINT64] = { STORE_UINT64, 8 },
 };
 
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
-
-const char *onnx_type_name(int onnx_type)
-{
-	return onnx_type >= 0 && onnx_type < TYPES ? types[onnx_type].name : "unknown";
-}
 
 static int read_shape(const Onnx__TensorProto *t, struct shape *shape, size_t *count, struct exp_error *err)
 {

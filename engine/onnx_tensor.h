@@ -23,9 +23,6 @@ EXP_NODISCARD int onnx_tensor_parse(const void *bytes, size_t size, struct arena
 EXP_NODISCARD int onnx_tensor_read(const char *path, size_t limit, struct arena *arena, struct tensor *out,
 				   struct exp_error *err);
 
-/* "float16" for TensorProto.DataType 10; "type 99" is called "unknown". */
-const char *onnx_type_name(int onnx_type);
-
 /* What two tensors of one type and shape differ by. */
 struct onnx_deviation {
 	size_t outside;         /* elements outside the tolerance */
