@@ -65,12 +65,14 @@ MODELS = {
     "resnet_fixed": (m.ResNet, image(3, 12, 12), 17, {"fixed": True}),
     "mobilenet": (m.MobileNet, image(3, 12, 12), 14, {}),
     "mobilenet_unfused": (m.MobileNet, image(3, 12, 12), 11, PRESERVE),
-    "vgg": (m.Vgg, image(3, 8, 8), 11, {}),
+    "vgg": (m.Vgg, image(3, 8, 8), 9, {}),
     "unet": (m.UNet, image(2, 8, 8), 13, {}),
     "unet_unfolded": (m.UNet, image(2, 8, 8), 11, UNFOLDED),
     "vit": (m.Vit, image(3, 8, 8), 17, {}),
     "vit_decomposed": (m.Vit, image(3, 8, 8), 13, UNFOLDED),
     "vit_fixed": (m.Vit, image(3, 8, 8), 14, {"fixed": True}),
+    "swin": (m.Swin, image(3, 8, 8), 14, {}),
+    "convnext": (m.ConvNext, image(3, 8, 8), 12, {}),
     "encoder_layers": (m.EncoderLayers, image(5, 3), 14, {}),
     "time_first": (m.TimeFirst, image(6, 5), 17, {}),
     "time_first_unfolded": (m.TimeFirst, image(6, 5), 13, UNFOLDED),
@@ -79,7 +81,7 @@ MODELS = {
     "gpt": (m.Gpt, tokens(32, 6), 13, UNFOLDED),
     "gpt_untied": (m.Gpt, tokens(32, 6), 17, {}),
     "lstm": (m.Lstm, tokens(30, 5), 14, {}),
-    "lstm_unfolded": (m.Lstm, tokens(30, 5), 11, UNFOLDED),
+    "lstm_unfolded": (m.Lstm, tokens(30, 5), 9, UNFOLDED),
     "lstm_fixed": (m.Lstm, tokens(30, 5), 13, {"fixed": True}),
     "lstm_deep": (lambda: m.Lstm(2, True), tokens(30, 5), 13, {}),
     "gru": (m.Gru, image(5, 4), 14, {}),
@@ -106,8 +108,8 @@ def export(module, inputs, opset, arguments):
     names = [f"x{i}" for i in range(len(inputs))]
     axes = None if fixed else {n: {0: "n"} for n in names + ["y"]}
     file = io.BytesIO()
-    torch.onnx.export(module, tuple(i[:1] if fixed else i for i in inputs), file, opset_version=opset, input_names=names,
-                      output_names=["y"], dynamic_axes=axes, **arguments)
+    torch.onnx.export(module, tuple(i[:1] if fixed else i for i in inputs), file, opset_version=opset,
+                      input_names=names, output_names=["y"], dynamic_axes=axes, **arguments)
     return file.getvalue()
 
 

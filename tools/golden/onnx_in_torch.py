@@ -19,7 +19,8 @@ UNARY = {
 BINARY = {
     "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Pow": lambda x, y: torch.pow(x, y.to(x.dtype)),
     "MatMul": torch.matmul, "Equal": torch.eq, "Less": torch.lt, "Greater": torch.gt, "And": torch.logical_and,
-    "Or": torch.logical_or, "Div": lambda x, y: x / y if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc"),
+    "Or": torch.logical_or,
+    "Div": lambda x, y: x / y if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc"),
 }
 REDUCE = {
     "ReduceMean": torch.mean, "ReduceSum": torch.sum, "ReduceMax": torch.amax, "ReduceMin": torch.amin,

@@ -132,7 +132,8 @@ class SelfAttention(nn.Module):
 class VitBlock(nn.Module):
     def __init__(self, dim):
         super().__init__()
-        self.norm1, self.attn, self.norm2 = nn.LayerNorm(dim, eps=1e-6), SelfAttention(dim, 2), nn.LayerNorm(dim, eps=1e-6)
+        self.norm1, self.norm2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
+        self.attn = SelfAttention(dim, 2)
         self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
     def forward(self, x):
@@ -152,6 +153,54 @@ class Vit(nn.Module):
         x = self.patch(x).flatten(2).transpose(1, 2)
         x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], 1) + self.pos_embed
         return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+class Swin(nn.Module):
+    """Shifted windows: attention within windows that are merged into the batch, with biases looked up by distance."""
+
+    def __init__(self, dim=12, side=4, window=2, heads=2):
+        super().__init__()
+        self.side, self.window, self.heads, self.scale = side, window, heads, (dim // heads) ** -0.5
+        self.patch, self.norm1, self.qkv = nn.Conv2d(3, dim, 2, 2), nn.LayerNorm(dim), nn.Linear(dim, 3 * dim)
+        self.proj, self.norm2, self.head = nn.Linear(dim, dim), nn.LayerNorm(dim), nn.Linear(dim, 4)
+        self.bias_table = nn.Parameter(torch.randn((2 * window - 1) ** 2, heads))
+        place = torch.stack(torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")).flatten(1)
+        distance = place[:, :, None] - place[:, None, :] + window - 1
+        self.register_buffer("bias_index", distance[0] * (2 * window - 1) + distance[1])
+
+    def windows(self, x):
+        n, s, w = x.shape[0], self.side // self.window, self.window
+        return x.view(n, s, w, s, w, x.shape[3]).permute(0, 1, 3, 2, 4, 5).reshape(-1, w * w, x.shape[3])
+
+    def attention(self, x):
+        b, t, d = x.shape
+        q, k, v = self.qkv(x).reshape(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        bias = self.bias_table[self.bias_index.view(-1)].view(t, t, -1).permute(2, 0, 1).unsqueeze(0)
+        weights = (q * self.scale @ k.transpose(-2, -1) + bias).softmax(-1)
+        return self.proj((weights @ v).transpose(1, 2).reshape(b, t, d))
+
+    def forward(self, x):
+        x, s, w = self.patch(x).permute(0, 2, 3, 1), self.side // self.window, self.window
+        y = self.attention(self.windows(torch.roll(self.norm1(x), (-1, -1), (1, 2))))
+        y = y.view(-1, s, s, w, w, x.shape[3]).permute(0, 1, 3, 2, 4, 5).reshape(-1, self.side, self.side, x.shape[3])
+        x = x + torch.roll(y, (1, 1), (1, 2))
+        return self.head(self.norm2(x).mean((1, 2)))
+
+
+class ConvNext(nn.Module):
+    """A depthwise convolution, then dense layers over channels put last, a scale for each channel."""
+
+    def __init__(self, dim=8):
+        super().__init__()
+        self.stem, self.depthwise = nn.Conv2d(3, dim, 2, 2), nn.Conv2d(dim, dim, 5, padding=2, groups=dim)
+        self.norm, self.wide, self.narrow = nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.Linear(2 * dim, dim)
+        self.gamma, self.head_norm, self.head = nn.Parameter(torch.ones(dim)), nn.LayerNorm(dim), nn.Linear(dim, 4)
+
+    def forward(self, x):
+        x = self.stem(x)
+        y = self.norm(self.depthwise(x).permute(0, 2, 3, 1))
+        x = x + (self.gamma * self.narrow(F.gelu(self.wide(y)))).permute(0, 3, 1, 2)
+        return self.head(self.head_norm(x.mean([-2, -1])))
 
 
 class EncoderLayers(nn.Module):
@@ -187,7 +236,8 @@ class BertLayer(nn.Module):
         self.heads, self.size = heads, dim // heads
         self.query, self.key, self.value = (nn.Linear(dim, dim) for _ in range(3))
         self.dense, self.norm1 = nn.Linear(dim, dim), nn.LayerNorm(dim, eps=1e-12)
-        self.wide, self.narrow, self.norm2 = nn.Linear(dim, 2 * dim), nn.Linear(2 * dim, dim), nn.LayerNorm(dim, eps=1e-12)
+        self.wide, self.narrow = nn.Linear(dim, 2 * dim), nn.Linear(2 * dim, dim)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-12)
         self.dropout = nn.Dropout(0.1)
 
     def apart(self, x):
@@ -242,7 +292,8 @@ class GptBlock(nn.Module):
         self.dim, self.heads = dim, heads
         self.ln_1, self.c_attn, self.c_proj = nn.LayerNorm(dim), Conv1D(3 * dim, dim), Conv1D(dim, dim)
         self.ln_2, self.c_fc, self.mlp_proj = nn.LayerNorm(dim), Conv1D(2 * dim, dim), Conv1D(dim, 2 * dim)
-        self.register_buffer("bias", torch.tril(torch.ones(places, places, dtype=torch.bool)).view(1, 1, places, places))
+        past = torch.tril(torch.ones(places, places, dtype=torch.bool))
+        self.register_buffer("bias", past.view(1, 1, places, places))
 
     def apart(self, x):
         return x.view(x.size()[:-1] + (self.heads, self.dim // self.heads)).permute(0, 2, 1, 3)
