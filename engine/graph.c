@@ -32,7 +32,8 @@ static int copy_bytes(struct graph *g, const void *bytes, size_t size, struct ex
 	return 0;
 }
 
-int graph_load(const void *bytes, size_t size, struct graph **out, struct exp_error *err)
+static int load(const void *bytes, size_t size, bool whole, const struct graph_binding *bound, size_t bound_count,
+		struct graph **out, struct exp_error *err)
 {
 	struct graph *g = mem_try_alloc(1, sizeof(*g));
 	int rc;
@@ -40,9 +41,10 @@ int graph_load(const void *bytes, size_t size, struct graph **out, struct exp_er
 	if (!g)
 		return error_set(err, EXP_EMEMORY, "not enough memory to load the model");
 	atomic_init(&g->refs, 1);
+	g->whole = whole;
 	rc = copy_bytes(g, bytes, size, err);
 	if (rc == 0)
-		rc = onnx_load(g, err);
+		rc = onnx_load(g, bound, bound_count, err);
 	if (rc == 0)
 		rc = graph_build(g, err);
 	if (rc) {
@@ -51,6 +53,17 @@ int graph_load(const void *bytes, size_t size, struct graph **out, struct exp_er
 	}
 	*out = g;
 	return 0;
+}
+
+int graph_load(const void *bytes, size_t size, struct graph **out, struct exp_error *err)
+{
+	return load(bytes, size, false, NULL, 0, out, err);
+}
+
+int graph_load_whole(const void *bytes, size_t size, const struct graph_binding *bound, size_t bound_count,
+		     struct graph **out, struct exp_error *err)
+{
+	return load(bytes, size, true, bound, bound_count, out, err);
 }
 
 int graph_load_file(const char *path, size_t limit, struct graph **out, struct exp_error *err)
@@ -118,27 +131,35 @@ size_t graph_parameter_floats(const struct graph *g)
 	return g->parameter_floats;
 }
 
+size_t graph_trainable_floats(const struct graph *g)
+{
+	return g->trainable_floats;
+}
+
 const char *graph_input_name(const struct graph *g)
 {
-	return g->values[g->input].v.name;
+	return g->values[g->inputs[0]].name;
 }
 
 const size_t *graph_input_dims(const struct graph *g, size_t *rank)
 {
-	const struct shape *s = &g->values[g->input].v.shape;
-
-	*rank = s->rank - 1;
-	return s->dims + 1;
+	*rank = g->row_rank;
+	return g->row_dims;
 }
 
 size_t graph_input_floats(const struct graph *g)
 {
-	return shape_count(&g->values[g->input].v.shape);
+	return g->row_floats;
+}
+
+size_t graph_input_count(const struct graph *g)
+{
+	return g->input_count;
 }
 
 const char *graph_output_name(const struct graph *g)
 {
-	return g->values[g->output].v.name;
+	return g->values[g->output].name;
 }
 
 size_t graph_classes(const struct graph *g)
@@ -146,10 +167,20 @@ size_t graph_classes(const struct graph *g)
 	return g->classes;
 }
 
+size_t graph_positions(const struct graph *g)
+{
+	return g->positions;
+}
+
+size_t graph_output_floats(const struct graph *g)
+{
+	return g->positions * g->classes;
+}
+
 const char *graph_statistics_node(const struct graph *g)
 {
 	for (size_t i = 0; i < g->node_count; i++)
-		if (g->nodes[i].live && g->nodes[i].op && g->nodes[i].op->flags & OP_STATISTICS)
+		if (g->nodes[i].live && g->nodes[i].op && g->nodes[i].op->statistics)
 			return g->nodes[i].name ? g->nodes[i].name : "";
 	return NULL;
 }

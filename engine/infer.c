@@ -101,6 +101,11 @@ static bool differentiable(const struct op *op)
 	return op->backward || op->flags & OP_VIEW;
 }
 
+bool infer_is_index(const struct op *op, size_t i)
+{
+	return i < 32 && (op->indices | op->statistics) & 1u << i;
+}
+
 static void pass_on(const struct graph_node *n, struct infer_node *to)
 {
 	bool batched = false, trainable = false;
@@ -108,8 +113,7 @@ static void pass_on(const struct graph_node *n, struct infer_node *to)
 	for (size_t i = 0; i < n->output_count; i++)
 		batched = batched || (to->outputs[i] && to->outputs[i]->batched);
 	for (size_t i = 0; i < n->input_count; i++)
-		trainable =
-		    trainable || (to->inputs[i] && to->inputs[i]->trainable && !(i < 32 && n->op->indices & 1u << i));
+		trainable = trainable || (to->inputs[i] && to->inputs[i]->trainable && !infer_is_index(n->op, i));
 	for (size_t i = 0; i < n->output_count; i++)
 		if (to->outputs[i] && to->outputs[i]->type == TENSOR_F32)
 			to->outputs[i]->trainable = trainable && differentiable(n->op);

@@ -45,6 +45,9 @@ struct infer_options {
 /* Errors name the node. EXP_ESHAPE, EXP_EUNSUPPORTED, EXP_ELIMIT, EXP_EMEMORY. */
 EXP_NODISCARD int infer_run(const struct graph *g, const struct infer_options *options, struct inference *out,
 			    struct exp_error *err);
+/* Input i of op is never differentiated. */
+bool infer_is_index(const struct op *op, size_t i);
+
 void infer_fini(struct inference *inf);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "engine/graph_internal.h"
 #include "engine/onnx.pb-c.h"
+#include "engine/onnx_tensor.h"
 
 enum { MIN_OPSET = 9, MAX_OPSET = 17, MAX_NAME = 512 };
 
@@ -22,6 +23,8 @@ struct name_entry {
 struct loader {
 	struct graph *g;
 	const Onnx__GraphProto *proto;
+	const struct graph_binding *bound;
+	size_t bound_count;
 	struct name_entry *names; /* [g->value_count] */
 	struct exp_error *err;
 };
@@ -91,22 +94,10 @@ static int check_opset(struct loader *l, const Onnx__ModelProto *model)
 
 /* ---- tensors ---- */
 
-static int read_dims(struct loader *l, const char *name, const Onnx__TensorProto *t, struct shape *shape, size_t *count)
+static int misfit(struct loader *l, const char *name, size_t count, size_t have)
 {
-	if (t->n_dims > GRAPH_MAX_DIMS)
-		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has %zu dimensions; at most %d are supported", name,
-				 t->n_dims, GRAPH_MAX_DIMS);
-	shape->rank = t->n_dims;
-	for (size_t i = 0; i < t->n_dims; i++) {
-		if (t->dims[i] < 0)
-			return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has the dimension %" PRId64, name,
-					 t->dims[i]);
-		shape->dims[i] = (size_t)t->dims[i];
-	}
-	if (!shape_try_count(shape, count))
-		return error_set(l->err, EXP_ELIMIT, "tensor \"%s\" has more than %zu elements", name,
-				 SHAPE_MAX_FLOATS);
-	return 0;
+	return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has a shape of %zu elements and data for %zu", name, count,
+			 have);
 }
 
 static int read_floats(struct loader *l, const char *name, const struct wire_tensor *w, struct graph_value *value,
@@ -120,101 +111,72 @@ static int read_floats(struct loader *l, const char *name, const struct wire_ten
 	for (size_t i = 0; i < w->spans; i++)
 		floats += l->g->wire.spans[w->first_span + i].floats;
 	if (floats != count)
-		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has a shape of %zu elements and data for %zu", name,
-				 count, floats);
+		return misfit(l, name, count, floats);
 	value->first_span = w->first_span;
 	value->spans = w->spans;
 	return 0;
 }
 
-/* Bytes of one element in raw_data; int64 elements that are not raw stand in int64_data, all others in int32_data. */
-static size_t integer_size(const Onnx__TensorProto *t)
+/* fp32 with data in the file's own bytes stays there: shape and type only. */
+static int read_shape(struct loader *l, const Onnx__TensorProto *t, struct graph_value *value)
 {
-	if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64)
-		return sizeof(int64_t);
-	return t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32 ? sizeof(int32_t) : sizeof(uint8_t);
-}
+	size_t count;
 
-static int64_t raw_integer(const uint8_t *bytes, size_t size)
-{
-	int64_t wide;
-	int32_t narrow;
-
-	if (size == sizeof(uint8_t))
-		return *bytes;
-	if (size == sizeof(narrow)) {
-		memcpy(&narrow, bytes, sizeof(narrow));
-		return narrow;
+	if (t->n_dims > GRAPH_MAX_DIMS)
+		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has %zu dimensions; at most %d are supported",
+				 value->name, t->n_dims, GRAPH_MAX_DIMS);
+	value->shape.rank = t->n_dims;
+	for (size_t i = 0; i < t->n_dims; i++) {
+		if (t->dims[i] < 0)
+			return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has the dimension %" PRId64, value->name,
+					 t->dims[i]);
+		value->shape.dims[i] = (size_t)t->dims[i];
 	}
-	memcpy(&wide, bytes, sizeof(wide));
-	return wide;
-}
-
-static int64_t integer_at(const Onnx__TensorProto *t, size_t i)
-{
-	size_t size = integer_size(t);
-
-	if (t->has_raw_data)
-		return raw_integer(t->raw_data.data + i * size, size);
-	return size == sizeof(int64_t) ? t->int64_data[i] : t->int32_data[i];
-}
-
-static int read_integers(struct loader *l, const char *name, const Onnx__TensorProto *t, struct graph_value *value,
-			 size_t count)
-{
-	size_t size = integer_size(t), have = size == sizeof(int64_t) ? t->n_int64_data : t->n_int32_data;
-	struct op_integer *integers;
-
-	if (t->has_raw_data && t->raw_data.len % size)
-		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" holds %zu bytes, not whole numbers", name,
-				 t->raw_data.len);
-	if (t->has_raw_data)
-		have = t->raw_data.len / size;
-	if (have != count)
-		return error_set(l->err, EXP_ESHAPE, "tensor \"%s\" has a shape of %zu elements and data for %zu", name,
-				 count, have);
-	integers = arena_try_alloc(&l->g->arena, count, sizeof(*integers));
-	if (!integers)
-		return no_memory(l->err);
-	for (size_t i = 0; i < count; i++)
-		integers[i].value = integer_at(t, i);
-	value->v.integers = integers;
+	if (!shape_try_count(&value->shape, &count))
+		return error_set(l->err, EXP_ELIMIT, "tensor \"%s\" has more than %zu elements", value->name,
+				 SHAPE_MAX_COUNT);
 	return 0;
 }
 
-/* Takes an initializer's or a Constant node's tensor. Other types than fp32 and integers stay unread until something
- * uses them. */
-static int read_tensor(struct loader *l, const Onnx__TensorProto *t, const struct wire_tensor *w,
+static bool is_elsewhere(const Onnx__TensorProto *t)
+{
+	return t->n_external_data ||
+	       (t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL);
+}
+
+/* Takes an initializer's or a Constant node's tensor. Types that are not supported stay unread until something uses
+ * them. */
+static int take_tensor(struct loader *l, const Onnx__TensorProto *t, const struct wire_tensor *w,
 		       struct graph_value *value)
 {
-	const char *name = value->v.name;
-	size_t count;
+	struct tensor read = { 0 };
 	int rc;
 
-	if ((t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) ||
-	    t->n_external_data)
+	value->kind = VALUE_INITIALIZER;
+	value->onnx_type = t->data_type;
+	if (is_elsewhere(t))
 		return error_set(
 		    l->err, EXP_EUNSUPPORTED,
 		    "tensor \"%s\" keeps its data in another file: save the model as one file (without external data)",
-		    name);
+		    value->name);
 	if (t->segment)
-		return error_set(l->err, EXP_EUNSUPPORTED, "tensor \"%s\" is stored in segments", name);
-	rc = read_dims(l, name, t, &value->v.shape, &count);
-	if (rc)
-		return rc;
-	value->kind = VALUE_INITIALIZER;
-	switch (t->data_type) {
-	case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
-		return w ? read_floats(l, name, w, value, count)
-			 : error_set(l->err, EXP_EPARSE, "tensor \"%s\" stands where no tensor can stand", name);
-	case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
-	case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL:
-		return read_integers(l, name, t, value, count);
-	default:
-		value->other_type = true;
+		return error_set(l->err, EXP_EUNSUPPORTED, "tensor \"%s\" is stored in segments", value->name);
+	value->unreadable = !tensor_type_of(t->data_type, &value->type);
+	if (value->unreadable)
 		return 0;
+	if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT) {
+		rc = read_shape(l, t, value);
+		if (rc == 0 && !w)
+			rc = error_set(l->err, EXP_EPARSE, "tensor \"%s\" stands where no tensor can stand",
+				       value->name);
+		return rc ? rc : read_floats(l, value->name, w, value, shape_count(&value->shape));
 	}
+	rc = onnx_tensor_convert(t, &l->g->arena, &read, l->err);
+	if (rc)
+		return error_wrap(l->err, rc, "tensor \"%s\"", value->name);
+	value->shape = read.shape;
+	value->constant = read.data ? read.data : "";
+	return 0;
 }
 
 /* ---- attributes ---- */
@@ -226,6 +188,7 @@ static const enum op_attribute_type attribute_types[] = {
 	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR] = OP_TENSOR,
 	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS] = OP_FLOATS,
 	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS] = OP_INTS,
+	[ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS] = OP_STRINGS,
 };
 
 static int copy_lists(struct loader *l, const Onnx__AttributeProto *from, struct op_attribute *to)
@@ -243,15 +206,45 @@ static int copy_lists(struct loader *l, const Onnx__AttributeProto *from, struct
 	return 0;
 }
 
-static int copy_string(struct loader *l, const Onnx__AttributeProto *from, struct op_attribute *to)
+static int copy_bytes(struct loader *l, ProtobufCBinaryData from, const char **to)
 {
-	char *text = arena_try_alloc(&l->g->arena, from->s.len + 1, 1);
+	char *text = arena_try_alloc(&l->g->arena, from.len + 1, 1);
 
 	if (!text)
 		return no_memory(l->err);
-	if (from->s.len)
-		memcpy(text, from->s.data, from->s.len);
-	to->s = text;
+	if (from.len)
+		memcpy(text, from.data, from.len);
+	*to = text;
+	return 0;
+}
+
+static int copy_strings(struct loader *l, const Onnx__AttributeProto *from, struct op_attribute *to)
+{
+	const char **list = arena_try_alloc(&l->g->arena, from->n_strings + 1, sizeof(*list));
+	int rc = list ? 0 : no_memory(l->err);
+
+	for (size_t i = 0; rc == 0 && i < from->n_strings; i++)
+		rc = copy_bytes(l, from->strings[i], &list[i]);
+	to->strings = list;
+	to->count = from->n_strings;
+	return rc;
+}
+
+/* A tensor of another type is as good as none; whoever asks for it says so. */
+static int copy_tensor(struct loader *l, const Onnx__AttributeProto *from, struct op_attribute *to)
+{
+	struct tensor *t = arena_try_alloc(&l->g->arena, 1, sizeof(*t));
+	enum tensor_type type;
+	int rc;
+
+	if (!t)
+		return no_memory(l->err);
+	if (!from->t || !tensor_type_of(from->t->data_type, &type))
+		return 0;
+	rc = onnx_tensor_convert(from->t, &l->g->arena, t, l->err);
+	if (rc)
+		return error_wrap(l->err, rc, "the attribute \"%s\"", to->name);
+	to->t = t;
 	return 0;
 }
 
@@ -266,7 +259,11 @@ static int copy_attribute(struct loader *l, const Onnx__AttributeProto *from, st
 	to->f = from->f;
 	to->i = from->i;
 	if (to->type == OP_STRING)
-		return copy_string(l, from, to);
+		return copy_bytes(l, from->s, &to->s);
+	if (to->type == OP_STRINGS)
+		return copy_strings(l, from, to);
+	if (to->type == OP_TENSOR)
+		return copy_tensor(l, from, to);
 	if (to->type == OP_INTS || to->type == OP_FLOATS)
 		return copy_lists(l, from, to);
 	return 0;
@@ -296,12 +293,17 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(((const struct name_entry *)a)->name, ((const struct name_entry *)b)->name);
 }
 
-static size_t find_value(const struct loader *l, const char *name)
+static size_t find_among(const struct loader *l, const char *name, size_t count)
 {
 	struct name_entry key = { .name = name };
-	const struct name_entry *hit = bsearch(&key, l->names, l->g->value_count, sizeof(key), compare_names);
+	const struct name_entry *hit = bsearch(&key, l->names, count, sizeof(key), compare_names);
 
 	return hit ? hit->value : GRAPH_NONE;
+}
+
+static size_t find_value(const struct loader *l, const char *name)
+{
+	return find_among(l, name, l->g->value_count);
 }
 
 /* Every name is given once: by the input, an initializer or one node. */
@@ -310,7 +312,7 @@ static int sort_names(struct loader *l)
 	struct graph *g = l->g;
 
 	for (size_t i = 0; i < g->value_count; i++)
-		l->names[i] = (struct name_entry){ g->values[i].v.name, i };
+		l->names[i] = (struct name_entry){ g->values[i].name, i };
 	qsort(l->names, g->value_count, sizeof(l->names[0]), compare_names);
 	for (size_t i = 1; i < g->value_count; i++)
 		if (strcmp(l->names[i].name, l->names[i - 1].name) == 0)
@@ -330,71 +332,92 @@ static size_t named_outputs(const Onnx__NodeProto *n)
 	return count;
 }
 
-/* The one input that is no initializer (before IR version 4 initializers were listed among the inputs); their names are
- * sorted. */
-static int find_input(struct loader *l, const Onnx__ValueInfoProto **out)
+static const struct graph_binding *find_binding(const struct loader *l, const char *name)
 {
-	const Onnx__GraphProto *p = l->proto;
-	const Onnx__ValueInfoProto *found = NULL;
-
-	for (size_t i = 0; i < p->n_input; i++) {
-		const char *name = p->input[i]->name ? p->input[i]->name : "";
-
-		if (find_value(l, name) != GRAPH_NONE)
-			continue;
-		if (found)
-			return error_set(l->err, EXP_EUNSUPPORTED,
-					 "the model has more than one input; exactly one is supported");
-		found = p->input[i];
-	}
-	if (!found)
-		return error_set(l->err, EXP_EUNSUPPORTED, "the model has no input");
-	*out = found;
-	return 0;
+	for (size_t i = 0; i < l->bound_count; i++)
+		if (strcmp(l->bound[i].name, name) == 0)
+			return &l->bound[i];
+	return NULL;
 }
 
-static int read_input_shape(struct loader *l, const Onnx__ValueInfoProto *info, struct graph_value *value)
+/* The first dimension of an input is the batch, unless the graph is whole; only that may vary. */
+static int read_input_dim(struct loader *l, const Onnx__TensorShapeProto__Dimension *d, size_t i,
+			  struct graph_value *value)
 {
-	const Onnx__TypeProto *type = info->type;
-	const Onnx__TensorShapeProto *shape;
-	size_t count;
+	bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value > 0;
+	struct graph *g = l->g;
 
-	if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
-	    type->tensor_type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-		return error_set(l->err, EXP_EUNSUPPORTED, "the input \"%s\" is not an fp32 tensor", value->v.name);
-	shape = type->tensor_type->shape;
-	if (!shape || shape->n_dim < 1 || shape->n_dim > GRAPH_MAX_DIMS)
-		return error_set(l->err, EXP_ESHAPE,
-				 "the input \"%s\" needs a shape of 1 to %d dimensions, the batch first", value->v.name,
-				 GRAPH_MAX_DIMS);
-	value->v.shape.rank = shape->n_dim;
-	value->v.shape.dims[0] = 1;
-	for (size_t i = 0; i < shape->n_dim; i++) {
-		const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
-		bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value > 0;
-
-		if (i == 0)
-			l->g->file_batch = fixed ? d->dim_value : 0;
-		else if (!fixed)
+	if (i > 0 || g->whole) {
+		if (!fixed)
 			return error_set(l->err, EXP_ESHAPE,
 					 "dimension %zu of the input \"%s\" is not fixed: only the batch may vary; "
 					 "export with a fixed size",
-					 i, value->v.name);
-		else
-			value->v.shape.dims[i] = (size_t)d->dim_value;
+					 i, value->name);
+		value->shape.dims[i] = (size_t)d->dim_value;
+		return 0;
 	}
-	if (!shape_try_count(&value->v.shape, &count))
-		return error_set(l->err, EXP_ELIMIT, "a row of the input \"%s\" has more than %zu floats",
-				 value->v.name, SHAPE_MAX_FLOATS);
+	value->shape.dims[0] = fixed ? (size_t)d->dim_value : 1;
+	if (g->input_count > 0 && (fixed ? value->shape.dims[0] : 0) != g->file_batch)
+		return error_set(l->err, EXP_ESHAPE,
+				 "the inputs differ in their first dimension, the batch: export all of them with the "
+				 "same one");
+	g->file_batch = fixed ? value->shape.dims[0] : 0;
+	return 0;
+}
+
+static int read_input_shape(struct loader *l, const Onnx__TensorShapeProto *shape, struct graph_value *value)
+{
+	size_t lowest = l->g->whole ? 0 : 1, count;
+
+	if (!shape || shape->n_dim < lowest || shape->n_dim > GRAPH_MAX_DIMS)
+		return error_set(l->err, EXP_ESHAPE,
+				 "the input \"%s\" needs a shape of 1 to %d dimensions, the batch first", value->name,
+				 GRAPH_MAX_DIMS);
+	value->shape.rank = shape->n_dim;
+	for (size_t i = 0; i < shape->n_dim; i++) {
+		int rc = read_input_dim(l, shape->dim[i], i, value);
+
+		if (rc)
+			return rc;
+	}
+	if (!shape_try_count(&value->shape, &count))
+		return error_set(l->err, EXP_ELIMIT, "the input \"%s\" has more than %zu elements", value->name,
+				 SHAPE_MAX_COUNT);
+	return 0;
+}
+
+static int read_input(struct loader *l, const Onnx__ValueInfoProto *info, struct graph_value *value)
+{
+	const Onnx__TypeProto *type = info->type;
+	const struct graph_binding *bound = find_binding(l, value->name);
+
+	if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+	    !tensor_type_of(type->tensor_type->elem_type, &value->type))
+		return error_set(l->err, EXP_EUNSUPPORTED,
+				 "the input \"%s\" is no tensor of fp32, integers or booleans", value->name);
+	value->onnx_type = type->tensor_type->elem_type;
+	if (!bound)
+		return read_input_shape(l, type->tensor_type->shape, value);
+	value->shape = bound->tensor.shape;
+	value->type = bound->tensor.type;
+	if (bound->tensor.data) {
+		size_t bytes = shape_count(&value->shape) * tensor_size(value->type);
+		void *copy = arena_try_alloc(&l->g->arena, bytes + 1, 1);
+
+		if (!copy)
+			return no_memory(l->err);
+		memcpy(copy, bound->tensor.data, bytes);
+		value->kind = VALUE_INITIALIZER;
+		value->constant = copy;
+	}
 	return 0;
 }
 
 static struct graph_value *new_value(struct graph *g, size_t node)
 {
-	struct graph_value *v = &g->values[g->value_count];
+	struct graph_value *v = &g->values[g->value_count++];
 
 	v->node = node;
-	v->root = g->value_count++;
 	v->parameter = GRAPH_NONE;
 	return v;
 }
@@ -404,60 +427,89 @@ static int add_initializers(struct loader *l)
 	for (size_t i = 0; i < l->proto->n_initializer; i++) {
 		const Onnx__TensorProto *t = l->proto->initializer[i];
 		struct graph_value *v = new_value(l->g, GRAPH_NONE);
-		int rc = copy_name(l, t->name, &v->v.name);
+		int rc = copy_name(l, t->name, &v->name);
 
 		if (rc == 0)
-			rc = read_tensor(l, t, wire_find(&l->g->wire, WIRE_INITIALIZER, i), v);
+			rc = take_tensor(l, t, wire_find(&l->g->wire, WIRE_INITIALIZER, i), v);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-static int add_input(struct loader *l)
+/* Inputs that are no initializers (before IR version 4 initializers were listed among the inputs); their names are
+ * sorted. */
+static int add_inputs(struct loader *l)
 {
-	const Onnx__ValueInfoProto *info = NULL;
-	struct graph_value *v;
-	int rc = find_input(l, &info);
+	const Onnx__GraphProto *p = l->proto;
+	struct graph *g = l->g;
+	size_t initializers = g->value_count;
 
-	if (rc)
-		return rc;
-	l->g->input = l->g->value_count;
-	v = new_value(l->g, GRAPH_NONE);
-	v->kind = VALUE_INPUT;
-	v->v.batched = true;
-	rc = copy_name(l, info->name, &v->v.name);
-	return rc ? rc : read_input_shape(l, info, v);
+	for (size_t i = 0; i < p->n_input; i++) {
+		const char *name = p->input[i]->name ? p->input[i]->name : "";
+		struct graph_value *v;
+		int rc;
+
+		if (find_among(l, name, initializers) != GRAPH_NONE)
+			continue;
+		v = new_value(g, GRAPH_NONE);
+		v->kind = VALUE_INPUT;
+		rc = copy_name(l, name, &v->name);
+		if (rc == 0)
+			rc = read_input(l, p->input[i], v);
+		if (rc)
+			return rc;
+		if (v->kind == VALUE_INPUT)
+			g->inputs[g->input_count++] = g->value_count - 1;
+	}
+	if (g->input_count == 0 && !g->whole)
+		return error_set(l->err, EXP_EUNSUPPORTED, "the model has no input");
+	return 0;
 }
 
 /* A Constant node's value stands in one of several attributes; sparse and string ones are not read. */
-static int read_constant(struct loader *l, size_t index, struct graph_value *value)
+static int take_numbers(struct loader *l, const Onnx__AttributeProto *a, struct graph_value *value)
 {
+	bool list = a->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS ||
+		    a->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS;
+	bool integers = a->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT ||
+			a->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
+	size_t count = !list ? 1 : integers ? a->n_ints : a->n_floats;
+	const void *from = integers ? (list ? (const void *)a->ints : &a->i) : (list ? (const void *)a->floats : &a->f);
+	void *copy;
+
+	value->kind = VALUE_INITIALIZER;
+	value->type = integers ? TENSOR_I64 : TENSOR_F32;
+	value->onnx_type = tensor_onnx_type(value->type);
+	value->shape.rank = list;
+	value->shape.dims[0] = count;
+	copy = arena_try_alloc(&l->g->arena, count + 1, tensor_size(value->type));
+	if (!copy)
+		return no_memory(l->err);
+	if (count)
+		memcpy(copy, from, count * tensor_size(value->type));
+	value->constant = copy;
+	return 0;
+}
+
+static int take_constant(struct loader *l, size_t index, struct graph_value *value)
+{
+	static const char *const numbers[] = { "value_int", "value_ints", "value_float", "value_floats" };
 	const Onnx__NodeProto *n = l->proto->node[index];
-	struct op_integer *integer;
 
 	for (size_t i = 0; i < n->n_attribute; i++) {
 		const Onnx__AttributeProto *a = n->attribute[i];
 		const char *name = a->name ? a->name : "";
 
 		if (strcmp(name, "value") == 0 && a->t)
-			return read_tensor(l, a->t, wire_find(&l->g->wire, (int64_t)index, i), value);
-		if (strcmp(name, "value_int") != 0 && strcmp(name, "value_ints") != 0)
-			continue;
-		value->kind = VALUE_INITIALIZER;
-		value->v.shape.rank = strcmp(name, "value_ints") == 0;
-		value->v.shape.dims[0] = a->n_ints;
-		integer = arena_try_alloc(&l->g->arena, a->n_ints + 1, sizeof(*integer));
-		if (!integer)
-			return no_memory(l->err);
-		integer[0].value = a->i;
-		for (size_t k = 0; k < a->n_ints; k++)
-			integer[k].value = a->ints[k];
-		value->v.integers = integer;
-		return 0;
+			return take_tensor(l, a->t, wire_find(&l->g->wire, (int64_t)index, i), value);
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+			if (strcmp(name, numbers[k]) == 0)
+				return take_numbers(l, a, value);
 	}
 	return error_set(l->err, EXP_EUNSUPPORTED,
-			 "node \"%s\" (Constant): only tensors and integers are supported as values", value->v.name);
+			 "node \"%s\" (Constant): only tensors, integers and floats are supported as values",
+			 value->name);
 }
 
 static int add_node(struct loader *l, size_t index)
@@ -477,22 +529,20 @@ static int add_node(struct loader *l, size_t index)
 		to->name = NULL;
 	to->known_domain = !from->domain || !*from->domain || strcmp(from->domain, "ai.onnx") == 0;
 	to->is_constant = to->known_domain && strcmp(to->op_type, "Constant") == 0;
-	to->output = GRAPH_NONE;
-	to->first_output = g->value_count;
+	to->outputs = arena_try_alloc(&g->arena, from->n_output + 1, sizeof(to->outputs[0]));
+	if (!to->outputs)
+		return no_memory(l->err);
+	to->output_count = from->n_output;
 	for (size_t i = 0; rc == 0 && i < from->n_output; i++) {
-		struct graph_value *v;
-
+		to->outputs[i] = GRAPH_NONE;
 		if (!from->output[i][0])
 			continue;
-		if (i == 0)
-			to->output = g->value_count;
-		v = new_value(g, index);
-		rc = copy_name(l, from->output[i], &v->v.name);
+		to->outputs[i] = g->value_count;
+		rc = copy_name(l, from->output[i], &new_value(g, index)->name);
 	}
-	to->output_count = g->value_count - to->first_output;
-	if (rc == 0 && to->is_constant && to->output != GRAPH_NONE) {
-		g->values[to->output].from_constant = true;
-		rc = read_constant(l, index, &g->values[to->output]);
+	if (rc == 0 && to->is_constant && to->output_count && to->outputs[0] != GRAPH_NONE) {
+		g->values[to->outputs[0]].from_constant = true;
+		rc = take_constant(l, index, &g->values[to->outputs[0]]);
 	}
 	return rc;
 }
@@ -528,26 +578,35 @@ static int count_values(struct loader *l)
 {
 	const Onnx__GraphProto *p = l->proto;
 	struct graph *g = l->g;
-	size_t count = p->n_initializer + 1;
+	size_t count = p->n_initializer + p->n_input + 1;
 
 	for (size_t i = 0; i < p->n_node; i++)
 		count += named_outputs(p->node[i]);
 	g->node_count = p->n_node;
 	g->nodes = arena_try_alloc(&g->arena, p->n_node, sizeof(g->nodes[0]));
 	g->values = arena_try_alloc(&g->arena, count, sizeof(g->values[0]));
+	g->inputs = arena_try_alloc(&g->arena, p->n_input + 1, sizeof(g->inputs[0]));
+	g->outputs = arena_try_alloc(&g->arena, p->n_output + 1, sizeof(g->outputs[0]));
 	l->names = mem_try_alloc(count, sizeof(l->names[0]));
-	return g->nodes && g->values && l->names ? 0 : no_memory(l->err);
+	return g->nodes && g->values && g->inputs && g->outputs && l->names ? 0 : no_memory(l->err);
 }
 
-static int find_output(struct loader *l)
+/* The first is the model's; the others are of interest only when the graph is run whole. */
+static int find_outputs(struct loader *l)
 {
 	const Onnx__GraphProto *p = l->proto;
-	const char *name = p->n_output && p->output[0]->name ? p->output[0]->name : "";
+	struct graph *g = l->g;
 
-	l->g->output = find_value(l, name);
-	if (l->g->output == GRAPH_NONE)
-		return error_set(l->err, EXP_EPARSE, "the model names an output that nothing makes");
-	return 0;
+	for (size_t i = 0; i < (g->whole ? p->n_output : 1); i++) {
+		const char *name = i < p->n_output && p->output[i]->name ? p->output[i]->name : "";
+
+		g->outputs[i] = find_value(l, name);
+		if (g->outputs[i] == GRAPH_NONE)
+			return error_set(l->err, EXP_EPARSE, "the model names an output that nothing makes");
+		g->output_count++;
+	}
+	g->output = g->outputs[0];
+	return g->output_count ? 0 : error_set(l->err, EXP_EPARSE, "the model names no output");
 }
 
 static int load_graph(struct loader *l)
@@ -559,14 +618,14 @@ static int load_graph(struct loader *l)
 	if (rc == 0)
 		rc = sort_names(l);
 	if (rc == 0)
-		rc = add_input(l);
+		rc = add_inputs(l);
 	for (size_t i = 0; rc == 0 && i < l->proto->n_node; i++)
 		rc = add_node(l, i);
 	if (rc == 0)
 		rc = sort_names(l);
 	for (size_t i = 0; rc == 0 && i < l->proto->n_node; i++)
 		rc = link_node(l, i);
-	return rc ? rc : find_output(l);
+	return rc ? rc : find_outputs(l);
 }
 
 static int load_model(struct loader *l, const Onnx__ModelProto *model)
@@ -582,9 +641,9 @@ static int load_model(struct loader *l, const Onnx__ModelProto *model)
 	return rc ? rc : load_graph(l);
 }
 
-int onnx_load(struct graph *g, struct exp_error *err)
+int onnx_load(struct graph *g, const struct graph_binding *bound, size_t bound_count, struct exp_error *err)
 {
-	struct loader l = { .g = g, .err = err };
+	struct loader l = { .g = g, .bound = bound, .bound_count = bound_count, .err = err };
 	Onnx__ModelProto *model;
 	int rc = wire_scan(g->bytes, g->size, &g->wire, err);
 

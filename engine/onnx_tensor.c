@@ -150,7 +150,8 @@ static bool is_elsewhere(const Onnx__TensorProto *t)
 	       (t->has_data_location && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL);
 }
 
-static int convert(const Onnx__TensorProto *t, struct arena *arena, struct tensor *to, struct exp_error *err)
+int onnx_tensor_convert(const struct Onnx__TensorProto *t, struct arena *arena, struct tensor *to,
+			struct exp_error *err)
 {
 	const struct element_type *type = t->data_type >= 0 && t->data_type < TYPES ? &types[t->data_type] : &types[0];
 	struct tensor out = { .onnx_type = t->data_type };
@@ -192,7 +193,7 @@ int onnx_tensor_parse(const void *bytes, size_t size, struct arena *arena, struc
 	t = onnx__tensor_proto__unpack(NULL, size, bytes);
 	if (!t)
 		return error_set(err, EXP_EPARSE, "not a readable tensor: its messages are not well formed");
-	rc = convert(t, arena, out, err);
+	rc = onnx_tensor_convert(t, arena, out, err);
 	onnx__tensor_proto__free_unpacked(t, NULL);
 	return rc;
 }

@@ -19,6 +19,11 @@
 EXP_NODISCARD int onnx_tensor_parse(const void *bytes, size_t size, struct arena *arena, struct tensor *out,
 				    struct exp_error *err);
 
+/* The same from a message that protobuf-c has read. */
+struct Onnx__TensorProto;
+EXP_NODISCARD int onnx_tensor_convert(const struct Onnx__TensorProto *t, struct arena *arena, struct tensor *out,
+				      struct exp_error *err);
+
 /* The same from a file of at most limit bytes; messages name it. */
 EXP_NODISCARD int onnx_tensor_read(const char *path, size_t limit, struct arena *arena, struct tensor *out,
 				   struct exp_error *err);
