@@ -37,9 +37,11 @@ static void fill(uint64_t seed, const struct graph_parameter *g, const float *in
 		}
 		break;
 	case GRAPH_ROLE_SCALE:
+	case GRAPH_ROLE_VARIANCE:
 		fill_constant(1, g, values);
 		return;
 	case GRAPH_ROLE_SHIFT:
+	case GRAPH_ROLE_MEAN:
 		fill_constant(0, g, values);
 		return;
 	case GRAPH_ROLE_OTHER:

@@ -1,14 +1,24 @@
 #include "engine/recipe.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/file.h"
 
-enum { FILE_LIMIT = 1 << 16 };
+enum { FILE_LIMIT = 1 << 16, POINTER = 96 };
 
-static const char *const optimizers[] = { [RECIPE_SGD] = "sgd", [RECIPE_ADAMW] = "adamw", NULL };
+static const char *const optimizers[] = {
+	[RECIPE_SGD] = "sgd", [RECIPE_ADAMW] = "adamw", [RECIPE_ADAM] = "adam", NULL
+};
 static const char *const initializations[] = {
 	[RECIPE_PYTORCH_DEFAULT] = "pytorch_default", [RECIPE_FILE] = "file", NULL
+};
+static const char *const decays[] = { [RECIPE_DECAY_ALL] = "all", [RECIPE_DECAY_WEIGHTS] = "weights", NULL };
+
+/* A recipe as it is read: the schedule is filled by its own table. */
+struct draft {
+	struct recipe recipe; /* first, so that offsets agree */
+	json_t *schedule;
 };
 
 /* Seeds stay below 2^53 so that any JSON reader keeps them exactly. */
@@ -29,18 +39,54 @@ static const struct json_field fields[] = {
 	{ "epsilon", JSON_FIELD_NUMBER, false, AT(epsilon), .min = 1e-30, .max = 1 },
 	{ "drop_last", JSON_FIELD_BOOL, false, AT(drop_last) },
 	{ "initialization", JSON_FIELD_ENUM, false, AT(initialization), .names = initializations },
+	{ "nesterov", JSON_FIELD_BOOL, false, AT(nesterov) },
+	{ "decay", JSON_FIELD_ENUM, false, AT(decay), .names = decays },
+	{ "clip_norm", JSON_FIELD_NUMBER, false, AT(clip_norm), .min = 1e-12, .max = 1e12 },
+	{ "clip_value", JSON_FIELD_NUMBER, false, AT(clip_value), .min = 1e-12, .max = 1e12 },
+	{ "label_smoothing", JSON_FIELD_NUMBER, false, AT(label_smoothing), .min = 0, .max = 1 },
+	{ "schedule", JSON_FIELD_OBJECT, false, .offset = offsetof(struct draft, schedule) },
 };
+
+static int fault(const char *base, const char *name, const char *what, struct exp_error *err)
+{
+	char pointer[POINTER];
+
+	snprintf(pointer, sizeof(pointer), "%s/%s", base, name);
+	return error_set_field(err, EXP_EFIELD, pointer, "%s %s", pointer, what);
+}
+
+/* What no single field can tell. */
+static int check(const struct recipe *r, const char *base, struct exp_error *err)
+{
+	bool is_cycled = r->schedule.kind == SCHEDULE_ONE_CYCLE && r->schedule.cycle_momentum;
+
+	if (r->nesterov && r->optimizer != RECIPE_SGD)
+		return fault(base, "nesterov", "is for sgd only", err);
+	if (r->nesterov && r->momentum == 0 && !is_cycled)
+		return fault(base, "nesterov", "needs a momentum above 0", err);
+	if (r->clip_norm > 0 && r->clip_value > 0)
+		return fault(base, "clip_value", "and clip_norm exclude each other", err);
+	return 0;
+}
 
 int recipe_from_json(const json_t *json, const char *base, struct recipe *out, struct exp_error *err)
 {
-	struct recipe r = { .weight_decay = -1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .seed = 1 };
-	int rc = json_fill(json, base, fields, sizeof(fields) / sizeof(fields[0]), &r, err);
+	struct draft d = { .recipe = { .weight_decay = -1, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .seed = 1 } };
+	int rc = json_fill(json, base, fields, sizeof(fields) / sizeof(fields[0]), &d, err);
 
+	if (!rc && d.schedule) {
+		char pointer[POINTER];
+
+		snprintf(pointer, sizeof(pointer), "%s/schedule", base);
+		rc = schedule_from_json(d.schedule, pointer, &d.recipe.schedule, err);
+	}
+	if (!rc)
+		rc = check(&d.recipe, base, err);
 	if (rc)
 		return rc;
-	if (r.weight_decay < 0)
-		r.weight_decay = r.optimizer == RECIPE_ADAMW ? 0.01 : 0;
-	*out = r;
+	if (d.recipe.weight_decay < 0)
+		d.recipe.weight_decay = d.recipe.optimizer == RECIPE_ADAMW ? 0.01 : 0;
+	*out = d.recipe;
 	return 0;
 }
 
@@ -62,11 +108,31 @@ int recipe_load_file(const char *path, struct recipe *out, struct exp_error *err
 	return rc;
 }
 
+static void add_later_fields(const struct recipe *r, json_t *json)
+{
+	if (r->nesterov)
+		json_object_set_new(json, "nesterov", json_true());
+	if (r->decay != RECIPE_DECAY_ALL)
+		json_object_set_new(json, "decay", json_string(decays[r->decay]));
+	if (r->clip_norm > 0)
+		json_object_set_new(json, "clip_norm", json_real(r->clip_norm));
+	if (r->clip_value > 0)
+		json_object_set_new(json, "clip_value", json_real(r->clip_value));
+	if (r->label_smoothing > 0)
+		json_object_set_new(json, "label_smoothing", json_real(r->label_smoothing));
+	if (r->schedule.kind != SCHEDULE_CONSTANT || r->schedule.warmup)
+		json_object_set_new(json, "schedule", schedule_to_json(&r->schedule));
+}
+
 json_t *recipe_to_json(const struct recipe *r)
 {
-	return json_pack("{s:s, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:b, s:s}", "optimizer",
-			 optimizers[r->optimizer], "learning_rate", r->learning_rate, "epochs", (json_int_t)r->epochs,
-			 "batch", (json_int_t)r->batch, "seed", (json_int_t)r->seed, "weight_decay", r->weight_decay,
-			 "momentum", r->momentum, "beta1", r->beta1, "beta2", r->beta2, "epsilon", r->epsilon,
-			 "drop_last", r->drop_last, "initialization", initializations[r->initialization]);
+	json_t *json =
+	    json_pack("{s:s, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:b, s:s}", "optimizer",
+		      optimizers[r->optimizer], "learning_rate", r->learning_rate, "epochs", (json_int_t)r->epochs,
+		      "batch", (json_int_t)r->batch, "seed", (json_int_t)r->seed, "weight_decay", r->weight_decay,
+		      "momentum", r->momentum, "beta1", r->beta1, "beta2", r->beta2, "epsilon", r->epsilon, "drop_last",
+		      r->drop_last, "initialization", initializations[r->initialization]);
+
+	add_later_fields(r, json);
+	return json;
 }

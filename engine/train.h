@@ -1,9 +1,12 @@
 /*
- * train.h: training by a recipe. The same recipe, rows (in their order) and seed give the same bits.
+ * train.h: training by a recipe. The same recipe, rows (in their order) and seed give the same bits, whether a run is
+ * done in one go or stopped and taken up again.
  *
  * Shuffling, initialisation and nothing else draw random numbers, from purposes of the seed ("shuffle/EPOCH",
- * "init/NAME"). The last, short batch of an epoch is used unless the recipe drops it. Batch norm runs with
- * its stored statistics.
+ * "init/NAME"). The loss is the mean cross-entropy of a batch, with the recipe's label smoothing. The last, short batch
+ * of an epoch is used unless the recipe drops it. Batch norm takes the statistics of each batch and moves the stored
+ * ones, as PyTorch does in training mode; they are the tail of the block of parameters, which optimiser, decay and
+ * clipping leave alone.
  */
 #ifndef ENGINE_TRAIN_H
 #define ENGINE_TRAIN_H
@@ -21,5 +24,21 @@ EXP_NODISCARD int train_initialize(const struct recipe *r, uint64_t seed, const 
  * EXP_ENONFINITE when the loss diverges (epoch and step are named), EXP_ECANCELLED, EXP_EMEMORY. */
 EXP_NODISCARD int train_run(struct session *s, const struct recipe *r, uint64_t seed, const struct source *source,
 			    struct params *p, const struct progress *progress, struct exp_error *err);
+
+/* A run that can be stopped and taken up again; all is borrowed. */
+struct train_job {
+	struct session *session;
+	const struct recipe *recipe;
+	uint64_t seed;
+	const struct source *source;
+	const struct progress *progress; /* may be NULL */
+	const char *checkpoint;          /* a file, see engine/checkpoint.h; NULL: none */
+	uint64_t every;                  /* steps from one checkpoint to the next; 0: only when cancelled */
+};
+
+/* As train_run. When the checkpoint is there, the run goes on from it and p's values do not count; a cancelled run
+ * leaves one behind, a completed one destroys it. Its writing and reading fail as engine/checkpoint.h says. With a
+ * checkpoint the data are read once before the first step, for their digest. */
+EXP_NODISCARD int train_run_job(const struct train_job *job, struct params *p, struct exp_error *err);
 
 #endif
