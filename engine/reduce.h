@@ -26,6 +26,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum reduce_kind {
 	REDUCE_SUM,
@@ -87,12 +88,28 @@ struct reduce_rows {
 	size_t at;
 };
 
+/*
+ * Rows of a table [count, width] that each sample looked up: an embedding. Place p = (o * samples + n) * inner + i of
+ * sample n took the row rows[p] (counted from the end when negative; left out when there is no such row):
+ *   g[n] = the sum over sample n's places of grads[p], each stored at weight[at + rows[p] * width]
+ * Time and memory grow with the places, not with the table. MOMENTS: left is the diagonal matrix of how often each row
+ * was taken.
+ */
+struct reduce_lookup {
+	const int64_t *rows; /* [outer, samples, inner] */
+	const float *grads;  /* [outer, samples, inner, width] */
+	size_t samples, outer, inner, count, width;
+	size_t at;
+};
+
 /* Floats of scratch that any kind needs; announced by infer. data pointers need not be set. */
 size_t reduce_scratch_factors(const struct reduce_factors *f);
 size_t reduce_scratch_conv(const struct reduce_conv *c);
+size_t reduce_scratch_lookup(const struct reduce_lookup *l);
 
 void reduce_add_factors(struct reduce *r, const struct reduce_factors *f);
 void reduce_add_conv(struct reduce *r, const struct reduce_conv *c);
 void reduce_add_rows(struct reduce *r, const struct reduce_rows *f);
+void reduce_add_lookup(struct reduce *r, const struct reduce_lookup *l);
 
 #endif
