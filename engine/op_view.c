@@ -1,289 +1,304 @@
 /*
- * The same numbers under another shape: Identity, Dropout (inference), Flatten, Reshape, Squeeze, Unsqueeze. Memory is
- * shared, so there is nothing to run; what counts is where the batch goes. It must stay first: a sample's floats remain
- * one block.
+ * The same numbers under another shape: Identity, Dropout (in evaluation), Flatten, Reshape, Squeeze, Unsqueeze. Memory
+ * is shared, so there is nothing to run; and since no number moves, a sample's stay where they are: outer is the
+ * input's.
  */
 #include <inttypes.h>
 #include <string.h>
 
 #include "engine/op.h"
 
-static int infer_same(const struct op *op, struct op_build *b, struct exp_error *err)
+/* The output is the input but for the shape that the caller sets. */
+static struct shape *view(struct op_build *b)
 {
-	int rc = op_need_float(b, 0, err);
-
-	(void)op;
-	if (rc == 0)
-		b->output->shape = b->inputs[0]->shape;
-	return rc;
+	op_copy(b, 0, 0);
+	if (!b->inputs[0]->is_parameter)
+		b->outputs[0]->fan_in = b->inputs[0]->fan_in;
+	return &b->outputs[0]->shape;
 }
 
-/* The copy of integers under a shape that has been set. */
-static int fold_same(struct op_build *b, struct exp_error *err)
+static int infer_identity(struct op_build *b, struct exp_error *err)
 {
-	const struct op_integer *from;
-	struct op_integer *to;
-	size_t count;
-	int rc = op_need_integers(b, 0, &from, &count, err);
-
-	if (rc == 0)
-		rc = op_new_integers(b, &to, err);
-	if (rc)
-		return rc;
-	memcpy(to, from, count * sizeof(*to));
-	b->output->integers = to;
+	(void)err;
+	view(b);
 	return 0;
 }
 
-static int fold_identity(const struct op *op, struct op_build *b, struct exp_error *err)
+/* ---- Dropout ---- */
+
+enum { RATIO = 1, TRAINING = 2, MASK = 1 };
+
+/* Since opset 12 an input asks for training; it does no harm when it says no, or drops nothing. */
+static int refuse_training(const struct op_build *b, struct exp_error *err)
 {
-	(void)op;
-	b->output->shape = b->inputs[0]->shape;
-	return fold_same(b, err);
+	const void *training, *ratio;
+	int rc;
+
+	if (!op_has(b, TRAINING))
+		return 0;
+	rc = op_need_known(b, TRAINING, TENSOR_BOOL, &training, err);
+	if (rc)
+		return rc;
+	if (b->inputs[TRAINING]->count != 1)
+		return error_set(err, EXP_ESHAPE, "training_mode must be one truth value");
+	if (!*(const uint8_t *)training)
+		return 0;
+	if (op_is_float(b, RATIO) && b->inputs[RATIO]->known && b->inputs[RATIO]->count == 1) {
+		ratio = b->inputs[RATIO]->known;
+		if (*(const float *)ratio == 0.0f)
+			return 0;
+	}
+	return error_set(err, EXP_EUNSUPPORTED, "training mode is not supported: export the model in evaluation mode");
 }
 
-/* Since opset 12 the third input asks for training; a constant false does no harm. */
-static int infer_dropout(const struct op *op, struct op_build *b, struct exp_error *err)
+static int infer_dropout(struct op_build *b, struct exp_error *err)
 {
-	const struct op_value *training = b->input_count > 2 ? b->inputs[2] : NULL;
+	void *mask;
+	int rc;
 
-	if (training && !(training->integers && shape_count(&training->shape) == 1 && training->integers[0].value == 0))
-		return error_set(err, EXP_EUNSUPPORTED,
-				 "training mode is not supported: export the model in evaluation mode");
-	return infer_same(op, b, err);
+	if ((rc = op_need_float(b, 0, err)) || (rc = refuse_training(b, err)))
+		return rc;
+	view(b);
+	if (!op_wants(b, MASK))
+		return 0;
+	op_copy(b, MASK, 0);
+	b->outputs[MASK]->type = TENSOR_BOOL;
+	b->outputs[MASK]->onnx_type = 0;
+	rc = op_set_known(b, MASK, &mask, NULL, err);
+	if (rc == 0)
+		memset(mask, 1, shape_count(&b->inputs[0]->shape));
+	return rc;
 }
 
 /* ---- Flatten ---- */
 
-static int infer_flatten(const struct op *op, struct op_build *b, struct exp_error *err)
+static int infer_flatten(struct op_build *b, struct exp_error *err)
 {
-	const struct shape *s;
+	const struct shape *s = &b->inputs[0]->shape;
 	int64_t value = 1;
-	size_t axis;
-	int rc = op_need_float(b, 0, err);
+	size_t axis = s->rank;
+	int rc = op_get_int(b, "axis", &value, err);
 
-	(void)op;
+	if (rc == 0 && value != (int64_t)s->rank)
+		rc = op_axis(value, s->rank, &axis, err);
 	if (rc == 0)
-		rc = op_get_int(b, "axis", &value, err);
-	if (rc)
-		return rc;
-	s = &b->inputs[0]->shape;
-	if (value == (int64_t)s->rank)
-		axis = s->rank;
-	else if ((rc = op_axis(value, s->rank, &axis, err)))
-		return rc;
-	if (b->inputs[0]->batched && axis == 0)
-		return error_set(err, EXP_EUNSUPPORTED, "the axis 0 would merge the rows into one");
-	b->output->shape = (struct shape){ 2, { shape_span(s, 0, axis), shape_span(s, axis, s->rank) } };
-	return 0;
+		*view(b) = (struct shape){ 2, { shape_span(s, 0, axis), shape_span(s, axis, s->rank) } };
+	return rc;
 }
 
 /* ---- Reshape ---- */
 
-static int bad_target(struct exp_error *err, size_t i, int64_t value)
+/*
+ * A target is resolved in the numbers of a file that fixes its batch size B: what counts samples is brought from N to
+ * B first, and the dimension that the samples fall into is brought back from B to N. Without such a size B is N.
+ */
+struct target {
+	struct shape shape;
+	size_t open;    /* the element -1 */
+	size_t counted; /* an element that is known to count samples */
+	size_t count;   /* elements of the input at B */
+	size_t batch;   /* B; 1 when the input is not batched */
+};
+
+enum { NO_DIM = GRAPH_MAX_DIMS };
+
+static int copy_dim(const struct op_build *b, struct target *t, size_t i, struct exp_error *err)
 {
-	return error_set(err, EXP_ESHAPE,
-			 "element %zu of the target shape is %" PRId64 ", which does not fit the input", i, value);
+	const struct op_value *x = b->inputs[0];
+	struct op_samples at;
+
+	if (i >= x->shape.rank)
+		return error_set(err, EXP_ESHAPE,
+				 "element %zu of the target shape is 0, but the input has %zu dimensions", i,
+				 x->shape.rank);
+	t->shape.dims[i] = x->shape.dims[i];
+	if (!x->batched || op_find_samples(b, x, &at, NULL) || at.axis != i)
+		return 0;
+	t->shape.dims[i] = t->shape.dims[i] / b->samples * t->batch;
+	t->counted = i;
+	return 0;
+}
+
+static int read_element(const struct op_build *b, struct target *t, size_t i, int64_t known, int64_t probe,
+			struct exp_error *err)
+{
+	if (known < -1 || known > (int64_t)SHAPE_MAX_COUNT || (known == -1 && t->open != NO_DIM))
+		return error_set(err, EXP_ESHAPE,
+				 "element %zu of the target shape is %" PRId64 ", which has no meaning there", i,
+				 known);
+	t->shape.dims[i] = (size_t)known;
+	if (known == -1) {
+		t->open = i;
+		t->shape.dims[i] = 1;
+	} else if (b->inputs[0]->batched && op_counts_samples(known, probe) && (size_t)known % b->samples == 0) {
+		t->shape.dims[i] = (size_t)known / b->samples * t->batch;
+		t->counted = i;
+	}
+	return 0;
+}
+
+static int read_target(const struct op_build *b, struct target *t, struct exp_error *err)
+{
+	const int64_t *known, *probe;
+	int64_t zero_is_zero = 0;
+	size_t rank;
+	int rc = op_need_ints(b, 1, &known, &probe, &rank, err);
+
+	if (rc || (rc = op_get_int(b, "allowzero", &zero_is_zero, err)))
+		return rc;
+	if (rank > GRAPH_MAX_DIMS)
+		return error_set(err, EXP_ESHAPE, "a target of %zu dimensions is not supported; %d are", rank,
+				 GRAPH_MAX_DIMS);
+	t->shape.rank = rank;
+	for (size_t i = 0; rc == 0 && i < rank; i++)
+		rc = known[i] == 0 && !zero_is_zero ? copy_dim(b, t, i, err)
+						    : read_element(b, t, i, known[i], probe[i], err);
+	return rc;
+}
+
+/* Settles -1. */
+static bool resolve(struct target *t)
+{
+	size_t rest;
+
+	if (!shape_try_count(&t->shape, &rest))
+		return false;
+	if (t->open == NO_DIM)
+		return rest == t->count;
+	if (rest == 0 || t->count % rest)
+		return false;
+	t->shape.dims[t->open] = t->count / rest;
+	return true;
 }
 
 /*
- * The first element of a batched target, in entries a row. A file that fixes the batch at n writes multiples of n
- * there; a sensible shape for other batches follows by dividing. *open is set for -1.
+ * The dimension that the samples fall into. With B = 1 several may do: one that is known to count them, else one that
+ * is B exactly, else the first.
  */
-static int first_dim(const struct op_build *b, struct op_integer t, size_t *dim, bool *open, struct exp_error *err)
+static size_t sample_dim(const struct target *t, size_t outer)
 {
-	if (t.per_row)
-		*dim = (size_t)t.value;
-	else if (t.value == 0)
-		*dim = b->inputs[0]->shape.dims[0];
-	else if (t.value == -1)
-		*open = true;
-	else if (b->file_batch > 0 && t.value > 0 && t.value % b->file_batch == 0)
-		*dim = (size_t)(t.value / b->file_batch);
-	else
-		return error_set(err, EXP_ESHAPE,
-				 "the target shape starts with %" PRId64 ", which fixes the batch: use -1 or 0 there",
-				 t.value);
-	return 0;
+	size_t front = 1, fallback = NO_DIM;
+
+	if (t->counted != NO_DIM)
+		return t->counted;
+	for (size_t d = 0; d < t->shape.rank && outer % front == 0; d++) {
+		size_t before = outer / front, size = t->shape.dims[d];
+
+		if (size == t->batch && before == 1)
+			return d;
+		if (size % (before * t->batch) == 0 && fallback == NO_DIM)
+			fallback = d;
+		front *= size;
+	}
+	return fallback;
 }
 
-static int read_target(const struct op_build *b, const struct op_integer *target, size_t rank, bool zero_is_zero,
-		       struct shape *out, size_t *open, struct exp_error *err)
+static int infer_reshape(struct op_build *b, struct exp_error *err)
 {
 	const struct op_value *x = b->inputs[0];
-
-	*open = GRAPH_MAX_DIMS;
-	out->rank = rank;
-	for (size_t i = 0; i < rank; i++) {
-		struct op_integer t = target[i];
-		bool is_open = t.value == -1 && !t.per_row;
-		int rc = 0;
-
-		if (t.per_row && (i > 0 || !x->batched || t.value < 1))
-			return error_set(err, EXP_EUNSUPPORTED, "the batch must stay the first dimension");
-		if (t.value < -1 || (is_open && *open < GRAPH_MAX_DIMS) ||
-		    (t.value == 0 && (zero_is_zero || i >= x->shape.rank)))
-			return bad_target(err, i, t.value);
-		if (i == 0 && x->batched)
-			rc = first_dim(b, t, &out->dims[0], &is_open, err);
-		else
-			out->dims[i] = t.value == 0 ? x->shape.dims[i] : (size_t)t.value;
-		if (rc)
-			return rc;
-		if (is_open) {
-			*open = i;
-			out->dims[i] = 1;
-		}
-	}
-	return 0;
-}
-
-static int resolve(const struct op_build *b, struct shape *out, size_t open, struct exp_error *err)
-{
-	size_t have = shape_count(&b->inputs[0]->shape), rest;
+	struct target t = { .open = NO_DIM, .counted = NO_DIM, .count = x->count, .batch = 1 };
 	char from[SHAPE_TEXT], to[SHAPE_TEXT];
-	bool fits = shape_try_count(out, &rest) && rest > 0;
+	size_t d;
+	int rc;
 
-	if (fits && open < GRAPH_MAX_DIMS) {
-		fits = have % rest == 0 && have >= rest;
-		out->dims[open] = fits ? have / rest : 1;
-	} else if (fits) {
-		fits = rest == have;
+	if (x->batched) {
+		t.batch = b->file_batch ? b->file_batch : b->samples;
+		t.count = x->count / b->samples * t.batch;
 	}
-	if (!fits)
-		return error_set(err, EXP_ESHAPE, "%s cannot be reshaped to %s",
-				 shape_format(&b->inputs[0]->shape, b->inputs[0]->batched, from),
-				 shape_format(out, b->inputs[0]->batched, to));
-	return 0;
-}
-
-static int target_shape(const struct op_build *b, struct shape *out, struct exp_error *err)
-{
-	const struct op_integer *target;
-	size_t rank, open;
-	int64_t zero_is_zero = 0;
-	int rc = op_need_integers(b, 1, &target, &rank, err);
-
-	if (rc == 0)
-		rc = op_get_int(b, "allowzero", &zero_is_zero, err);
+	rc = read_target(b, &t, err);
 	if (rc)
 		return rc;
-	if (rank > GRAPH_MAX_DIMS || (rank == 0 && b->inputs[0]->batched))
-		return error_set(err, EXP_ESHAPE, "a target of %zu dimensions is not supported", rank);
-	rc = read_target(b, target, rank, zero_is_zero != 0, out, &open, err);
-	return rc ? rc : resolve(b, out, open, err);
-}
-
-static int infer_reshape(const struct op *op, struct op_build *b, struct exp_error *err)
-{
-	int rc = op_need_float(b, 0, err);
-
-	(void)op;
-	return rc ? rc : target_shape(b, &b->output->shape, err);
-}
-
-static int fold_reshape(const struct op *op, struct op_build *b, struct exp_error *err)
-{
-	int rc = target_shape(b, &b->output->shape, err);
-
-	(void)op;
-	return rc ? rc : fold_same(b, err);
+	if (!resolve(&t))
+		return error_set(err, EXP_ESHAPE, "%s cannot be reshaped to %s", op_format(b, 0, from),
+				 shape_format(&t.shape, to));
+	if (x->batched && t.batch != b->samples && x->count) {
+		d = sample_dim(&t, x->outer);
+		if (d == NO_DIM)
+			return error_set(err, EXP_EUNSUPPORTED,
+					 "%s reshaped to %s spreads the samples over several dimensions",
+					 op_format(b, 0, from), shape_format(&t.shape, to));
+		t.shape.dims[d] = t.shape.dims[d] / t.batch * b->samples;
+	}
+	*view(b) = t.shape;
+	return 0;
 }
 
 /* ---- Squeeze, Unsqueeze ---- */
 
-enum { SQUEEZE, UNSQUEEZE };
-
-/* Since opset 13 the axes are an input, before an attribute. marks[i] is set for each; rank is what they count in. */
-static int read_axes(const struct op_build *b, size_t rank, bool marks[GRAPH_MAX_DIMS], size_t *given,
-		     struct exp_error *err)
+/* Since opset 13 the axes are an input, before an attribute. */
+static int read_axes(const struct op_build *b, const int64_t **axes, size_t *count, struct exp_error *err)
 {
-	const struct op_integer *integers = NULL;
-	const int64_t *list = NULL;
-	size_t count = 0;
-	int rc = 0;
+	*axes = NULL;
+	*count = 0;
+	return op_has(b, 1) ? op_need_ints(b, 1, axes, NULL, count, err) : op_get_ints(b, "axes", axes, count, err);
+}
 
-	if (b->input_count > 1 && b->inputs[1])
-		rc = op_need_integers(b, 1, &integers, &count, err);
-	else
-		rc = op_get_ints(b, "axes", &list, &count, err);
-	for (size_t i = 0; rc == 0 && i < count; i++) {
+static int mark_axes(const int64_t *axes, size_t count, size_t rank, bool marks[GRAPH_MAX_DIMS], struct exp_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
 		size_t axis;
+		int rc = op_axis(axes[i], rank, &axis, err);
 
-		rc = op_axis(integers ? integers[i].value : list[i], rank, &axis, err);
-		if (rc == 0 && marks[axis])
-			rc = error_set(err, EXP_ESHAPE, "an axis is given twice");
-		if (rc == 0)
-			marks[axis] = true;
+		if (rc)
+			return rc;
+		if (marks[axis])
+			return error_set(err, EXP_ESHAPE, "the axis %" PRId64 " is given twice", axes[i]);
+		marks[axis] = true;
 	}
-	*given = count;
-	return rc;
+	return 0;
 }
 
-static int squeeze_shape(const struct op_build *b, struct shape *out, struct exp_error *err)
+static int infer_squeeze(struct op_build *b, struct exp_error *err)
 {
-	const struct op_value *x = b->inputs[0];
+	const struct shape *x = &b->inputs[0]->shape;
+	struct op_samples at = { .axis = NO_DIM };
 	bool marks[GRAPH_MAX_DIMS] = { false };
-	size_t given;
-	int rc = read_axes(b, x->shape.rank, marks, &given, err);
+	struct shape *out;
+	const int64_t *axes;
+	size_t count;
+	int rc = read_axes(b, &axes, &count, err);
 
-	if (rc)
+	if (rc || (rc = mark_axes(axes, count, x->rank, marks, err)) ||
+	    (b->inputs[0]->batched && (rc = op_find_samples(b, b->inputs[0], &at, err))))
 		return rc;
+	for (size_t i = 0; i < x->rank; i++) {
+		if (marks[i] && i == at.axis)
+			return error_set(err, EXP_EUNSUPPORTED, "axis %zu cannot be squeezed: it holds the samples", i);
+		if (marks[i] && x->dims[i] != 1)
+			return error_set(err, EXP_ESHAPE, "axis %zu cannot be squeezed: its size is %zu, not 1", i,
+					 x->dims[i]);
+		if (count == 0)
+			marks[i] = x->dims[i] == 1 && i != at.axis;
+	}
+	out = view(b);
 	out->rank = 0;
-	for (size_t i = 0; i < x->shape.rank; i++) {
-		bool is_batch = i == 0 && x->batched;
-		bool drop = given ? marks[i] : x->shape.dims[i] == 1 && !is_batch;
-
-		if (drop && (x->shape.dims[i] != 1 || is_batch))
-			return error_set(err, EXP_ESHAPE, "axis %zu cannot be squeezed: it is %s", i,
-					 is_batch ? "the batch" : "not 1");
-		if (!drop)
-			out->dims[out->rank++] = x->shape.dims[i];
-	}
+	for (size_t i = 0; i < x->rank; i++)
+		if (!marks[i])
+			out->dims[out->rank++] = x->dims[i];
 	return 0;
 }
 
-static int unsqueeze_shape(const struct op_build *b, struct shape *out, struct exp_error *err)
+static int infer_unsqueeze(struct op_build *b, struct exp_error *err)
 {
-	const struct op_value *x = b->inputs[0];
+	const struct shape *x = &b->inputs[0]->shape;
 	bool marks[GRAPH_MAX_DIMS] = { false };
-	size_t given, from = 0;
-	int rc;
+	const int64_t *axes;
+	struct shape *out;
+	size_t count, from = 0;
+	int rc = read_axes(b, &axes, &count, err);
 
-	/* The axes count in the output's rank, which their number decides. */
-	given = b->input_count > 1 && b->inputs[1] ? shape_count(&b->inputs[1]->shape) : 0;
-	for (size_t i = 0; i < b->attribute_count; i++)
-		given += strcmp(b->attributes[i].name, "axes") == 0 ? b->attributes[i].count : 0;
-	if (given > GRAPH_MAX_DIMS || x->shape.rank + given > GRAPH_MAX_DIMS)
-		return error_set(err, EXP_ESHAPE, "more than %d dimensions are not supported", GRAPH_MAX_DIMS);
-	rc = read_axes(b, x->shape.rank + given, marks, &given, err);
 	if (rc)
 		return rc;
-	if (x->batched && marks[0])
-		return error_set(err, EXP_EUNSUPPORTED, "the batch must stay the first dimension");
-	out->rank = x->shape.rank + given;
+	if (count > GRAPH_MAX_DIMS || x->rank + count > GRAPH_MAX_DIMS)
+		return error_set(err, EXP_ESHAPE, "more than %d dimensions are not supported", GRAPH_MAX_DIMS);
+	rc = mark_axes(axes, count, x->rank + count, marks, err);
+	if (rc)
+		return rc;
+	out = view(b);
+	out->rank = x->rank + count;
 	for (size_t i = 0; i < out->rank; i++)
-		out->dims[i] = marks[i] ? 1 : x->shape.dims[from++];
+		out->dims[i] = marks[i] ? 1 : x->dims[from++];
 	return 0;
-}
-
-static int axes_shape(const struct op *op, const struct op_build *b, struct shape *out, struct exp_error *err)
-{
-	return op->variant == SQUEEZE ? squeeze_shape(b, out, err) : unsqueeze_shape(b, out, err);
-}
-
-static int infer_axes(const struct op *op, struct op_build *b, struct exp_error *err)
-{
-	int rc = op_need_float(b, 0, err);
-
-	return rc ? rc : axes_shape(op, b, &b->output->shape, err);
-}
-
-static int fold_axes(const struct op *op, struct op_build *b, struct exp_error *err)
-{
-	int rc = axes_shape(op, b, &b->output->shape, err);
-
-	return rc ? rc : fold_same(b, err);
 }
 
 const struct op op_identity = {
@@ -291,16 +306,17 @@ const struct op op_identity = {
 	.min_inputs = 1,
 	.max_inputs = 1,
 	.flags = OP_VIEW,
-	.infer = infer_same,
-	.fold = fold_identity,
+	.infer = infer_identity,
 };
 const struct op op_dropout = {
 	.name = "Dropout",
 	.min_inputs = 1,
 	.max_inputs = 3,
+	.max_outputs = 2,
 	.attributes = "ratio seed",
 	.flags = OP_VIEW,
-	.fixed = 1u << 1,
+	.fixed = 1u << RATIO,
+	.indices = 1u << RATIO,
 	.infer = infer_dropout,
 };
 const struct op op_flatten = {
@@ -318,7 +334,6 @@ const struct op op_reshape = {
 	.attributes = "allowzero",
 	.flags = OP_VIEW,
 	.infer = infer_reshape,
-	.fold = fold_reshape,
 };
 const struct op op_squeeze = {
 	.name = "Squeeze",
@@ -326,9 +341,7 @@ const struct op op_squeeze = {
 	.max_inputs = 2,
 	.attributes = "axes",
 	.flags = OP_VIEW,
-	.variant = SQUEEZE,
-	.infer = infer_axes,
-	.fold = fold_axes,
+	.infer = infer_squeeze,
 };
 const struct op op_unsqueeze = {
 	.name = "Unsqueeze",
@@ -336,7 +349,5 @@ const struct op op_unsqueeze = {
 	.max_inputs = 2,
 	.attributes = "axes",
 	.flags = OP_VIEW,
-	.variant = UNSQUEEZE,
-	.infer = infer_axes,
-	.fold = fold_axes,
+	.infer = infer_unsqueeze,
 };
