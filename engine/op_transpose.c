@@ -1,14 +1,11 @@
 /*
- * Transpose: Y[i_perm] = X[i]. Of rows, only the dimensions inside a row can change places.
+ * Transpose: Y[i_perm] = X[i]. Samples move with their axis.
  */
-#include <inttypes.h>
-
-#include "engine/op.h"
+#include "engine/strided.h"
 
 struct transpose {
-	size_t rank, dims[GRAPH_MAX_DIMS]; /* of the output */
-	size_t strides[GRAPH_MAX_DIMS];    /* floats in the input for a step in the output */
-	size_t count;
+	struct strided map;
+	size_t size; /* bytes of an element */
 };
 
 static int read_permutation(const struct op_build *b, size_t rank, size_t perm[GRAPH_MAX_DIMS], struct exp_error *err)
@@ -33,67 +30,63 @@ static int read_permutation(const struct op_build *b, size_t rank, size_t perm[G
 	return 0;
 }
 
-static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
+static int move_samples(struct op_build *b, const size_t perm[], struct exp_error *err)
 {
-	struct transpose *c = b->config;
-	size_t perm[GRAPH_MAX_DIMS] = { 0 };
-	const struct shape *s;
-	int rc = op_need_float(b, 0, err);
+	const struct op_value *x = b->inputs[0];
+	struct op_samples at;
+	size_t to = 0;
+	int rc;
 
-	(void)op;
+	if (!x->batched)
+		return 0;
+	rc = op_find_samples(b, x, &at, err);
 	if (rc)
 		return rc;
-	s = &b->inputs[0]->shape;
-	rc = read_permutation(b, s->rank, perm, err);
-	if (rc)
-		return rc;
-	if (b->inputs[0]->batched && perm[0] != 0)
-		return error_set(err, EXP_EUNSUPPORTED, "the batch must stay the first dimension");
-	c->rank = b->output->shape.rank = s->rank;
-	c->count = shape_count(s);
-	for (size_t i = 0; i < s->rank; i++) {
-		c->dims[i] = b->output->shape.dims[i] = s->dims[perm[i]];
-		c->strides[i] = shape_span(s, perm[i] + 1, s->rank);
-	}
+	while (perm[to] != at.axis)
+		to++;
+	at.axis = to;
+	op_put_samples(b, b->outputs[0], &at);
 	return 0;
 }
 
-/* One row, in the order of the output; back: from the output's layout to the input's. */
-static void permute(const struct transpose *c, float *out, const float *in, bool back)
+static int infer(struct op_build *b, struct exp_error *err)
 {
-	size_t index[GRAPH_MAX_DIMS] = { 0 }, at = 0;
+	struct transpose *c = b->config;
+	const struct shape *x = &b->inputs[0]->shape;
+	struct shape *out = &b->outputs[0]->shape;
+	size_t perm[GRAPH_MAX_DIMS] = { 0 };
+	int rc = read_permutation(b, x->rank, perm, err);
 
-	for (size_t i = 0; i < c->count; i++) {
-		size_t d = c->rank;
-
-		if (back)
-			out[at] = in[i];
-		else
-			out[i] = in[at];
-		while (d-- > 0) {
-			at += c->strides[d];
-			if (++index[d] < c->dims[d])
-				break;
-			at -= c->strides[d] * c->dims[d];
-			index[d] = 0;
-		}
-	}
+	if (rc)
+		return rc;
+	op_copy(b, 0, 0);
+	for (size_t i = 0; i < x->rank; i++)
+		out->dims[i] = x->dims[perm[i]];
+	for (size_t i = 0; i < x->rank; i++)
+		strided_push(&c->map, out->dims[i], (ptrdiff_t)shape_span(x, perm[i] + 1, x->rank),
+			     (ptrdiff_t)shape_span(out, i + 1, x->rank));
+	strided_merge(&c->map);
+	c->size = tensor_size(b->inputs[0]->type);
+	b->selects = true;
+	if (!b->inputs[0]->is_parameter)
+		b->outputs[0]->fan_in = b->inputs[0]->fan_in;
+	return move_samples(b, perm, err);
 }
 
 static void forward(const struct op_run *r)
 {
 	const struct transpose *c = r->config;
 
-	for (size_t n = 0; n < r->rows; n++)
-		permute(c, r->out->data + n * c->count, r->in[0].data + n * c->count, false);
+	strided_copy(&c->map, c->size, r->out->data, r->in->data);
 }
 
 static void backward(const struct op_run *r)
 {
 	const struct transpose *c = r->config;
+	struct strided back = strided_reverse(&c->map);
 
-	for (size_t n = 0; r->in[0].grad && n < r->rows; n++)
-		permute(c, r->in[0].grad + n * c->count, r->out->grad + n * c->count, true);
+	if (r->in->grad)
+		strided_copy(&back, sizeof(float), r->in->grad, r->out->grad);
 }
 
 const struct op op_transpose = {
@@ -101,6 +94,7 @@ const struct op op_transpose = {
 	.min_inputs = 1,
 	.max_inputs = 1,
 	.attributes = "perm",
+	.flags = OP_LINEAR,
 	.config_size = sizeof(struct transpose),
 	.infer = infer,
 	.forward = forward,
