@@ -82,7 +82,19 @@ static int read_port(struct onnx_inventory *v, const Onnx__ValueInfoProto *from,
 	return rc;
 }
 
-static int read_initializers(struct onnx_inventory *v, const Onnx__GraphProto *g, struct exp_error *err)
+static size_t offset_of(const struct wire *wire, size_t i, const struct onnx_constant *c)
+{
+	const struct wire_tensor *t = wire_find(wire, WIRE_INITIALIZER, i);
+	size_t count;
+
+	if (c->odd || c->type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT || !shape_try_count(&c->shape, &count) || !t ||
+	    t->spans != 1 || wire->spans[t->first_span].floats != count)
+		return ONNX_NOWHERE;
+	return wire->spans[t->first_span].offset;
+}
+
+static int read_initializers(struct onnx_inventory *v, const Onnx__GraphProto *g, const struct wire *wire,
+			     struct exp_error *err)
 {
 	int rc = 0;
 
@@ -102,6 +114,7 @@ static int read_initializers(struct onnx_inventory *v, const Onnx__GraphProto *g
 			c->shape.dims[k] = (size_t)t->dims[k];
 		}
 		c->shape.rank = c->odd ? 0 : t->n_dims;
+		c->offset = offset_of(wire, i, c);
 	}
 	return rc;
 }
@@ -202,7 +215,8 @@ static int read_header(struct onnx_inventory *v, const Onnx__ModelProto *m, stru
 	return copy_text(v, text, &v->producer, err);
 }
 
-static int read_model(struct onnx_inventory *v, const Onnx__ModelProto *m, struct exp_error *err)
+static int read_model(struct onnx_inventory *v, const Onnx__ModelProto *m, const struct wire *wire,
+		      struct exp_error *err)
 {
 	int rc;
 
@@ -210,7 +224,7 @@ static int read_model(struct onnx_inventory *v, const Onnx__ModelProto *m, struc
 		return error_set(err, EXP_EPARSE, "the ONNX file holds no graph");
 	rc = read_header(v, m, err);
 	if (!rc)
-		rc = read_initializers(v, m->graph, err);
+		rc = read_initializers(v, m->graph, wire, err);
 	if (!rc)
 		rc = read_inputs(v, m->graph, err);
 	if (!rc)
@@ -227,12 +241,12 @@ int onnx_inventory_init(struct onnx_inventory *v, const void *bytes, size_t size
 	memset(v, 0, sizeof(*v));
 	if (rc)
 		return rc;
-	wire_fini(&wire);
 	model = onnx__model_proto__unpack(NULL, size, bytes);
-	if (!model)
-		return error_set(err, EXP_EPARSE, "not a readable ONNX file: its messages are not well formed");
-	rc = read_model(v, model, err);
-	onnx__model_proto__free_unpacked(model, NULL);
+	rc = model ? read_model(v, model, &wire, err)
+		   : error_set(err, EXP_EPARSE, "not a readable ONNX file: its messages are not well formed");
+	if (model)
+		onnx__model_proto__free_unpacked(model, NULL);
+	wire_fini(&wire);
 	if (rc)
 		onnx_inventory_fini(v);
 	return rc;

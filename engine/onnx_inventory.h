@@ -18,6 +18,8 @@
 #include "engine/arena.h"
 #include "engine/shape.h"
 
+#define ONNX_NOWHERE ((size_t)-1)
+
 /* A dimension of an input or output: a number, a symbol ("batch"), or neither (a number of -1 and no symbol). */
 struct onnx_dim {
 	int64_t number;
@@ -37,7 +39,8 @@ struct onnx_constant {
 	const char *name;
 	int type; /* TensorProto.DataType */
 	struct shape shape;
-	bool odd; /* more dimensions than the engine holds, or negative ones: shape says nothing */
+	bool odd;      /* more dimensions than the engine holds, or negative ones: shape says nothing */
+	size_t offset; /* in the file, of fp32 data that lie together and fill the shape; else ONNX_NOWHERE */
 };
 
 struct onnx_node {
