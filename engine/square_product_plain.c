@@ -1,0 +1,145 @@
+/* Tiles in plain C, for every machine: the definition that the others are held to. And the choice among them. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "engine/square_product_internal.h"
+
+/* sum [TILE_ROWS, lanes] over the positions of a run */
+static void form(const struct tile_run *run, size_t lanes, float *sum)
+{
+	for (size_t line = 0; line < run->lines; line++) {
+		for (size_t column = 0; column < run->columns; column++) {
+			const float *left = run->left + line * run->left_line + column * run->left_column;
+			const float *right = run->right + line * run->right_line + column * run->right_column;
+
+			for (size_t i = 0; i < TILE_ROWS; i++)
+				for (size_t first = 0; first < lanes; first += TILE_LANES)
+					for (size_t j = 0; j < TILE_LANES; j++)
+						sum[i * lanes + first + j] +=
+						    left[i] * right[first / TILE_LANES * run->right_panel + j];
+		}
+	}
+}
+
+static void add(const struct tile_run *run, size_t lanes, float *target)
+{
+	float sum[TILE_FLOATS] = { 0 };
+
+	form(run, lanes, sum);
+	for (size_t i = 0; i < TILE_ROWS * lanes; i++)
+		target[i] += sum[i];
+}
+
+static void add_square(const struct tile_run *run, size_t lanes, float *target)
+{
+	float sum[TILE_FLOATS] = { 0 };
+
+	form(run, lanes, sum);
+	for (size_t i = 0; i < TILE_ROWS * lanes; i++)
+		target[i] += sum[i] * sum[i];
+}
+
+#define FORM(name, kind, panels)                                                                                       \
+	static void name(const struct tile_run *run, float *target)                                                    \
+	{                                                                                                              \
+		kind(run, (size_t)(panels)*TILE_LANES, target);                                                        \
+	}
+
+FORM(add_1, add, 1)
+FORM(add_2, add, 2)
+FORM(add_3, add, 3)
+FORM(add_square_1, add_square, 1)
+FORM(add_square_2, add_square, 2)
+FORM(add_square_3, add_square, 3)
+
+static void pack_columns(float *dst, size_t width, const float *src, size_t element, size_t positions)
+{
+	for (size_t t = 0; t < positions; t++)
+		for (size_t j = 0; j < width; j++)
+			dst[t * width + j] = src[j * element + t];
+}
+
+const struct tile_kernels tile_kernels_plain = {
+	.name = "plain C",
+	.add = { add_1, add_2, add_3 },
+	.add_square = { add_square_1, add_square_2, add_square_3 },
+	.pack_columns = pack_columns,
+};
+
+/* ---- choice ---- */
+
+const struct tile_kernels *tile_kernels_at(enum tile_level level)
+{
+	switch (level) {
+#if defined(__x86_64__) && defined(__GNUC__)
+	case TILE_AVX512:
+		return __builtin_cpu_supports("avx512f") ? tile_kernels_avx512 : NULL;
+	case TILE_AVX2:
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? tile_kernels_avx2 : NULL;
+#endif
+	case TILE_PLAIN:
+		return &tile_kernels_plain;
+	default:
+		return NULL;
+	}
+}
+
+static const struct tile_kernels *_Atomic chosen;
+
+void tile_kernels_force(const struct tile_kernels *kernels)
+{
+	atomic_store(&chosen, kernels);
+}
+
+const struct tile_kernels *tile_kernels(void)
+{
+	const struct tile_kernels *k = atomic_load_explicit(&chosen, memory_order_acquire);
+
+	for (int level = TILE_LEVELS - 1; !k && level >= 0; level--) {
+		k = tile_kernels_at((enum tile_level)level);
+		if (k)
+			atomic_store_explicit(&chosen, k, memory_order_release);
+	}
+	return k;
+}
+
+/* ---- packing ---- */
+
+static void pack_rows(const struct tile_pack *p, size_t width, const float *src, float *dst)
+{
+	for (size_t t = 0; t < p->positions; t++, dst += p->width, src += p->position) {
+		if (width == TILE_LANES)
+			memcpy(dst, src, TILE_LANES * sizeof(*dst));
+		else if (width == TILE_ROWS && p->width == TILE_ROWS)
+			memcpy(dst, src, TILE_ROWS * sizeof(*dst));
+		else
+			for (size_t j = 0; j < p->width; j++)
+				dst[j] = j < width ? src[j] : 0.0f;
+	}
+}
+
+static void pack_any(const struct tile_pack *p, size_t width, const float *src, float *dst)
+{
+	for (size_t t = 0; t < p->positions; t++)
+		for (size_t j = 0; j < p->width; j++)
+			dst[t * p->width + j] = j < width ? src[t * p->position + j * p->element] : 0.0f;
+}
+
+void tile_pack(const struct tile_kernels *k, const struct tile_pack *p, float *dst)
+{
+	for (size_t first = 0; first < p->elements; first += p->width, dst += p->panel) {
+		size_t width = p->elements - first < p->width ? p->elements - first : p->width;
+
+		for (size_t o = 0; o < p->outer_count; o++) {
+			const float *src = p->src + first * p->element + o * p->outer;
+			float *to = dst + o * p->positions * p->width;
+
+			if (p->element == 1)
+				pack_rows(p, width, src, to);
+			else if (p->position == 1 && width == p->width)
+				k->pack_columns(to, width, src, p->element, p->positions);
+			else
+				pack_any(p, width, src, to);
+		}
+	}
+}
