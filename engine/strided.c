@@ -17,13 +17,13 @@ void strided_push(struct strided *s, size_t size, ptrdiff_t from, ptrdiff_t to)
 	s->to[s->rank++] = to;
 }
 
-size_t strided_push_samples(struct strided *s, const struct op_samples *at, size_t samples, bool repeated,
+size_t strided_push_samples(struct strided *s, const struct op_samples *at, size_t samples, size_t entries,
 			    const ptrdiff_t steps[2])
 {
-	ptrdiff_t after = (ptrdiff_t)at->after, n = (ptrdiff_t)samples;
+	ptrdiff_t after = (ptrdiff_t)at->after;
 
-	strided_push(s, at->before, steps[0] * after * (repeated ? 1 : n), steps[1] * after * n);
-	strided_push(s, samples, repeated ? 0 : steps[0] * after, steps[1] * after);
+	strided_push(s, at->before, steps[0] * after * (ptrdiff_t)entries, steps[1] * after * (ptrdiff_t)samples);
+	strided_push(s, samples, entries == samples ? steps[0] * after : 0, steps[1] * after);
 	strided_push(s, at->after, steps[0], steps[1]);
 	return s->rank - 2;
 }

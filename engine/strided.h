@@ -17,7 +17,7 @@
 
 #include "engine/op.h"
 
-enum { STRIDED_MAX_AXES = 2 * GRAPH_MAX_DIMS + 2 };
+enum { STRIDED_MAX_AXES = 2 * GRAPH_MAX_DIMS + 2 }; /* as many as Tile has */
 
 struct strided {
 	size_t rank, sizes[STRIDED_MAX_AXES];
@@ -28,9 +28,9 @@ struct strided {
 
 void strided_push(struct strided *s, size_t size, ptrdiff_t from, ptrdiff_t to);
 
-/* A dimension before * N * after as three axes; returns the number of the one that counts samples. When repeated, the
- * tensor that is read has only before * after there, the same for every sample. */
-size_t strided_push_samples(struct strided *s, const struct op_samples *at, size_t samples, bool repeated,
+/* A dimension before * N * after as three axes; returns the number of the one that counts samples. The tensor that is
+ * read has before * entries * after there; where entries is not N, all samples read the first. */
+size_t strided_push_samples(struct strided *s, const struct op_samples *at, size_t samples, size_t entries,
 			    const ptrdiff_t steps[2]);
 
 /* Puts the axes in the order in which they are written, makes one axis of those that act as one. */
