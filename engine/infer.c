@@ -17,12 +17,21 @@ struct inferrer {
 	struct inference *out;
 	size_t known_bytes;
 	size_t limit;
+	const struct infer_options *options;
 	struct exp_error *err;
 };
 
 static int no_memory(struct exp_error *err)
 {
 	return error_set(err, EXP_EMEMORY, "not enough memory to plan the model");
+}
+
+static bool is_tapped(const struct inferrer *w, const struct op_value *v)
+{
+	for (size_t i = 0; v->type == TENSOR_F32 && v->batched && i < w->options->tap_count; i++)
+		if (&w->out->values[w->options->taps[i]] == v)
+			return true;
+	return false;
 }
 
 /* ---- values of the file ---- */
@@ -35,6 +44,7 @@ static void set_input(const struct inferrer *w, const struct graph_value *from, 
 	v->count = from->shape.dims[0] ? v->count / from->shape.dims[0] * w->out->samples : 0;
 	v->batched = true;
 	v->outer = 1;
+	v->trainable = is_tapped(w, v);
 }
 
 static void set_values(struct inferrer *w)
@@ -106,7 +116,7 @@ bool infer_is_index(const struct op *op, size_t i)
 	return i < 32 && (op->indices | op->statistics) & 1u << i;
 }
 
-static void pass_on(const struct graph_node *n, struct infer_node *to)
+static void pass_on(const struct inferrer *w, const struct graph_node *n, struct infer_node *to)
 {
 	bool batched = false, trainable = false;
 
@@ -116,7 +126,8 @@ static void pass_on(const struct graph_node *n, struct infer_node *to)
 		trainable = trainable || (to->inputs[i] && to->inputs[i]->trainable && !infer_is_index(n->op, i));
 	for (size_t i = 0; i < n->output_count; i++)
 		if (to->outputs[i] && to->outputs[i]->type == TENSOR_F32)
-			to->outputs[i]->trainable = trainable && differentiable(n->op);
+			to->outputs[i]->trainable =
+			    (trainable && differentiable(n->op)) || is_tapped(w, to->outputs[i]);
 	to->phase = batched ? PHASE_ROWS : PHASE_EARLY;
 }
 
@@ -211,7 +222,7 @@ static int settle(struct inferrer *w, size_t node, const struct op_build *b)
 
 	if (rc)
 		return rc;
-	pass_on(n, to);
+	pass_on(w, n, to);
 	if (b->scratch > w->limit || b->reduce_scratch > w->limit)
 		return error_set(w->err, EXP_ELIMIT, "it would need more than %zu floats of scratch", w->limit);
 	to->scratch = b->scratch;
@@ -258,7 +269,7 @@ static int infer_one(struct inferrer *w, size_t node)
 
 int infer_run(const struct graph *g, const struct infer_options *options, struct inference *out, struct exp_error *err)
 {
-	struct inferrer w = { .g = g, .out = out, .err = err, .limit = options->limit };
+	struct inferrer w = { .g = g, .out = out, .err = err, .limit = options->limit, .options = options };
 	int rc = 0;
 
 	if (!w.limit || w.limit > SHAPE_MAX_COUNT)

@@ -39,7 +39,10 @@ struct inference {
 struct infer_options {
 	size_t samples; /* 0: the graph is whole */
 	bool training;
-	size_t limit; /* floats of one value, at most; 0: SHAPE_MAX_COUNT */
+	size_t limit; /* elements of one value, at most; 0: SHAPE_MAX_COUNT */
+	const size_t
+	    *taps; /* fp32 values with samples that get a gradient, whether or not a parameter is behind them */
+	size_t tap_count;
 };
 
 /* Errors name the node. EXP_ESHAPE, EXP_EUNSUPPORTED, EXP_ELIMIT, EXP_EMEMORY. */

@@ -129,6 +129,7 @@ struct op_input {
 	float *grad;           /* to write, or NULL */
 	struct reduce *reduce; /* to hand factors to, or NULL */
 	const float *tangent;  /* NULL: zero */
+	float *statistic;      /* training, inputs that hold statistics: to be moved by the batch's; or NULL */
 };
 
 struct op_output {
