@@ -50,7 +50,7 @@ struct loss {
 struct loss_batch {
 	size_t samples, positions, classes;
 	const float *scores; /* [samples, positions, classes] */
-	float *log_probs;    /* the same, written by CROSS_ENTROPY and KL, or NULL */
+	float *log_probs;    /* the same, written by CROSS_ENTROPY and KL, which need it; else NULL */
 	float *values;       /* [samples], written */
 	float *grads;        /* [samples, positions, classes], written, or NULL; may be scores */
 };
@@ -70,7 +70,7 @@ void loss_evaluate(const struct loss *l, const struct loss_batch *b);
  * for every kind (UPSTREAM: zero). b->scores as above; v and out may be the same. For Gauss-Newton products. */
 void loss_hessian_product(const struct loss *l, const struct loss_batch *b, const float *v, float *out);
 
-/* y [n] = log-softmax of x [n], stable for any finite scores; y may be x. */
+/* y [n] = log-softmax of x [n], stable for any finite scores. They do not overlap. */
 void loss_log_softmax(float *y, const float *x, size_t n);
 
 #endif
