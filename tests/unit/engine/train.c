@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "engine/evaluate.h"
-#include "engine/safetensors.h"
 #include "mlp_fixture.h"
 
 static const struct recipe adamw = { .optimizer = RECIPE_ADAMW,
@@ -118,35 +118,258 @@ Test(train, the_same_recipe_rows_and_seed_give_the_same_bits)
 	mlp_close(&m);
 }
 
-/* tools/golden/make_train_goldens.py follows the same starting weights and order of rows with PyTorch. */
+/* ---- against PyTorch: tools/golden/make_train_goldens.py, from the same starting weights, in the same order of rows
+ */
+
+struct family {
+	const char *name, *model, *data;
+	float scale;
+};
+
+static const struct family families[] = {
+	{ "mlp", GOLDEN "/offline/mlp.onnx", GOLDEN "/offline/mlp", 1 },
+	{ "cnn", GOLDEN "/offline/cnn.onnx", GOLDEN "/offline/cnn", 1.0f / 255 },
+	{ "norm_mlp", GOLDEN "/train/norm_mlp.onnx", GOLDEN "/offline/mlp", 1 },
+	{ "norm_cnn", GOLDEN "/train/norm_cnn.onnx", GOLDEN "/offline/cnn", 1.0f / 255 },
+};
+
+/* A model with its rows. */
+struct stage {
+	struct graph *graph;
+	struct params *initial, *params;
+	struct session *session;
+	struct npy inputs, labels;
+	struct npy_source rows;
+};
+
+static void stage_open(struct stage *s, const struct family *f, size_t batch)
+{
+	char *inputs = mem_format("%s_inputs.npy", f->data), *labels = mem_format("%s_labels.npy", f->data);
+
+	cr_assert_eq(crypto_init(), 0);
+	cr_assert_eq(graph_load_file(f->model, 1 << 20, &s->graph, NULL), 0);
+	cr_assert_eq(graph_initial_params(s->graph, &s->initial), 0);
+	cr_assert_eq(params_new(s->graph, &s->params), 0);
+	cr_assert_eq(session_new(s->graph, batch, &s->session, NULL), 0);
+	cr_assert_eq(npy_open(inputs, &s->inputs, NULL), 0);
+	cr_assert_eq(npy_open(labels, &s->labels, NULL), 0);
+	cr_assert_eq(npy_source_init(&s->rows, &s->inputs, &s->labels, f->scale, graph_classes(s->graph), NULL), 0);
+	mem_free(inputs);
+	mem_free(labels);
+}
+
+static void stage_close(struct stage *s)
+{
+	npy_close(&s->inputs);
+	npy_close(&s->labels);
+	session_free(s->session);
+	params_free(s->initial);
+	params_free(s->params);
+	graph_unref(s->graph);
+}
+
+static const struct family *find_family(const char *name)
+{
+	size_t i = 0;
+
+	while (i < sizeof(families) / sizeof(families[0]) && strcmp(families[i].name, name))
+		i++;
+	cr_assert_lt(i, sizeof(families) / sizeof(families[0]), "%s", name);
+	return &families[i];
+}
+
+static void compare(const struct params *p, const json_t *weights, const char *what)
+{
+	for (size_t i = 0; i < graph_parameter_count(p->graph); i++) {
+		const struct graph_parameter *g = graph_parameter(p->graph, i);
+		const json_t *expected = json_object_get(weights, g->name);
+
+		cr_assert_eq(json_array_size(expected), g->count, "%s: %s", what, g->name);
+		for (size_t k = 0; k < g->count; k++) {
+			double ours = (double)p->values[g->offset + k];
+			double theirs = json_number_value(json_array_get(expected, k));
+
+			cr_assert_float_eq(ours, theirs, 1e-5 * (1 + fabs(theirs)), "%s: %s, value %zu: %.9g, not %.9g",
+					   what, g->name, k, ours, theirs);
+		}
+	}
+}
+
+static void follow(const json_t *one)
+{
+	char *what = json_dumps(json_object_get(one, "recipe"), JSON_COMPACT);
+	struct exp_error err = { 0 };
+	struct recipe r;
+	struct stage s;
+
+	cr_assert_eq(recipe_from_json(json_object_get(one, "recipe"), "", &r, NULL), 0, "%s", what);
+	stage_open(&s, find_family(json_string_value(json_object_get(one, "model"))), (size_t)r.batch);
+	cr_assert_eq(train_initialize(&r, 1, s.initial, s.params, NULL), 0);
+	cr_assert_eq(train_run(s.session, &r, 1, &s.rows.source, s.params, NULL, &err), 0, "%s: %s", what, err.message);
+	compare(s.params, json_object_get(one, "weights"), what);
+	stage_close(&s);
+	free(what);
+}
+
+/* Optimisers, schedules, clipping, smoothing and batch norm together, the statistics of batch norm included. */
 Test(train, follows_pytorch_step_by_step)
 {
-	static const char *const names[] = { "adamw", "sgd" };
+	struct buf text = { 0 };
+	json_t *golden = NULL;
+
+	cr_assert_eq(file_read(GOLDEN "/train/runs.json", 1 << 20, &text, NULL), 0);
+	cr_assert_eq(json_parse(text.data, text.size, &golden, NULL), 0);
+	cr_assert_eq(json_array_size(golden), 15);
+	for (size_t i = 0; i < json_array_size(golden); i++)
+		follow(json_array_get(golden, i));
+	json_decref(golden);
+	buf_fini(&text);
+}
+
+/* ---- stopped and taken up again ---- */
+
+static const struct recipe resumed[] = {
+	{ .optimizer = RECIPE_SGD, .learning_rate = 0.05, .momentum = 0.9, .epochs = 3, .batch = 8, .drop_last = true },
+	{ .optimizer = RECIPE_SGD, .learning_rate = 0.05, .epochs = 3, .batch = 8, .clip_norm = 0.5 },
+	{ .optimizer = RECIPE_ADAMW,
+	  .learning_rate = 0.01,
+	  .beta1 = 0.9,
+	  .beta2 = 0.999,
+	  .epsilon = 1e-8,
+	  .epochs = 3,
+	  .batch = 8,
+	  .schedule = { .kind = SCHEDULE_COSINE, .unit = SCHEDULE_STEPS, .warmup = 4 } },
+};
+
+/* Stops after some steps, and copies the checkpoint that lies there at another. */
+struct interruption {
+	uint64_t steps, stop_at, copy_at;
+	const char *from, *to;
+};
+
+static bool interrupt(void *arg, uint64_t done, uint64_t total)
+{
+	struct interruption *i = arg;
+	uint8_t digest[DIGEST_SIZE];
+
+	cr_assert_leq(done, total);
+	i->steps++;
+	if (i->copy_at && i->steps == i->copy_at)
+		cr_assert_eq(file_copy_durable(i->from, i->to, 1 << 20, digest, NULL), 0);
+	return i->stop_at && i->steps == i->stop_at;
+}
+
+/* From the start, or from the checkpoint when there is one. */
+static int go(struct stage *s, const struct recipe *r, const char *path, uint64_t every, struct interruption *i)
+{
+	struct progress progress = { interrupt, i };
+	struct train_job job = { .session = s->session,
+				 .recipe = r,
+				 .seed = 5,
+				 .source = &s->rows.source,
+				 .progress = i ? &progress : NULL,
+				 .checkpoint = path,
+				 .every = every };
+
+	cr_assert_eq(train_initialize(r, 5, s->initial, s->params, NULL), 0);
+	return train_run_job(&job, s->params, NULL);
+}
+
+static void expect_same(const struct params *a, const struct params *b, uint64_t step)
+{
+	cr_assert_eq(memcmp(a->values, b->values, a->count * sizeof(float)), 0, "step %llu", (unsigned long long)step);
+}
+
+/* Batch norm's statistics go on as well. */
+Test(train, stops_anywhere_and_goes_on_with_the_same_bits)
+{
+	for (size_t k = 0; k < sizeof(resumed) / sizeof(resumed[0]); k++) {
+		struct interruption none = { 0 };
+		struct params *whole;
+		struct stage s;
+		struct mlp m;
+		char *path;
+
+		mlp_open(&m, 1);
+		path = file_join(m.folder, "run.checkpoint");
+		stage_open(&s, find_family("norm_mlp"), 8);
+		cr_assert_eq(go(&s, &resumed[k], NULL, 0, &none), 0);
+		cr_assert_eq(none.steps, resumed[k].drop_last ? 12 : 15);
+		cr_assert_eq(params_clone(s.params, &whole), 0);
+		for (uint64_t step = 1; step < none.steps; step++) {
+			struct interruption once = { .stop_at = step }, rest = { 0 };
+
+			cr_assert_eq(go(&s, &resumed[k], path, 0, &once), EXP_ECANCELLED);
+			cr_assert(file_exists(path));
+			cr_assert_eq(go(&s, &resumed[k], path, 0, &rest), 0);
+			cr_assert_eq(rest.steps, none.steps - step);
+			expect_same(s.params, whole, step);
+			cr_assert_not(file_exists(path), "weights must not lie about when the run is over");
+		}
+		params_free(whole);
+		stage_close(&s);
+		mem_free(path);
+		mlp_close(&m);
+	}
+}
+
+/* A process that dies leaves the checkpoint of a few steps before. */
+Test(train, goes_on_from_the_last_checkpoint)
+{
+	struct interruption watch = { .copy_at = 11 }, rest = { 0 };
+	char *path, *copy;
+	struct params *whole;
+	struct stage s;
 	struct mlp m;
 
-	mlp_open(&m, 8);
-	for (size_t i = 0; i < 2; i++) {
-		char *path = mem_format(GOLDEN "/offline/mlp_trained_%s.safetensors", names[i]);
-		struct params *golden, *ours;
-		json_t *metadata, *json;
-		struct recipe r;
-		const char *text;
-
-		cr_assert_eq(safetensors_load(m.graph, path, &golden, &metadata, NULL), 0);
-		text = json_string_value(json_object_get(metadata, "recipe"));
-		cr_assert_eq(json_parse(text, strlen(text), &json, NULL), 0);
-		cr_assert_eq(recipe_from_json(json, "", &r, NULL), 0);
-		ours = train(&m, &r, 1);
-		for (size_t k = 0; k < ours->count; k++)
-			cr_assert_float_eq(ours->values[k], golden->values[k], 1e-4, "%s, value %zu", names[i], k);
-		json_decref(metadata);
-		json_decref(json);
-		params_free(golden);
-		params_free(ours);
-		mem_free(path);
-	}
+	mlp_open(&m, 1);
+	path = file_join(m.folder, "run.checkpoint");
+	copy = file_join(m.folder, "copy.checkpoint");
+	watch.from = path;
+	watch.to = copy;
+	stage_open(&s, find_family("norm_mlp"), 8);
+	cr_assert_eq(go(&s, &resumed[2], path, 4, &watch), 0);
+	cr_assert_eq(params_clone(s.params, &whole), 0);
+	cr_assert_eq(go(&s, &resumed[2], copy, 4, &rest), 0);
+	cr_assert_eq(rest.steps, 15 - 8);
+	expect_same(s.params, whole, 8);
+	params_free(whole);
+	stage_close(&s);
+	mem_free(path);
+	mem_free(copy);
 	mlp_close(&m);
 }
+
+/* The same number of rows, but not the same: what was learned from those must not go on. */
+Test(train, refuses_the_checkpoint_of_other_rows)
+{
+	struct interruption once = { .stop_at = 3 };
+	struct train_job job = { .recipe = &resumed[0], .seed = 5 };
+	struct source_subset reversed;
+	struct exp_error err = { 0 };
+	size_t index[MLP_ROWS];
+	struct stage s;
+	struct mlp m;
+	char *path;
+
+	mlp_open(&m, 1);
+	path = file_join(m.folder, "run.checkpoint");
+	stage_open(&s, find_family("norm_mlp"), 8);
+	cr_assert_eq(go(&s, &resumed[0], path, 0, &once), EXP_ECANCELLED);
+	for (size_t i = 0; i < MLP_ROWS; i++)
+		index[i] = MLP_ROWS - 1 - i;
+	source_subset_init(&reversed, &s.rows.source, index, MLP_ROWS);
+	job.session = s.session;
+	job.checkpoint = path;
+	job.source = &reversed.source;
+	cr_assert_eq(train_run_job(&job, s.params, &err), EXP_ECONFLICT);
+	cr_assert(strstr(err.message, "rows") != NULL, "%s", err.message);
+	stage_close(&s);
+	mem_free(path);
+	mlp_close(&m);
+}
+
+/* ---- what a run is made of ---- */
 
 /* One full-batch step of SGD from the file's weights is a closed form: w - rate * mean gradient. */
 Test(train, one_step_is_the_mean_gradient)
@@ -217,22 +440,22 @@ static const float *values_of(const struct params *p, const char *name, size_t *
 	return NULL;
 }
 
-/* Every initializer of the file is 0.25; batch-norm statistics are no parameters. */
+/* Every initializer of the file is 0.25. */
 Test(train, each_role_has_its_start)
 {
 	static const struct {
 		const char *name;
 		float low, high;
 	} cases[] = {
-		{ "weight", -0.5f, 0.5f }, { "bias", -0.5f, 0.5f },    { "scale", 1, 1 },
-		{ "shift", 0, 0 },         { "factor", 0.25f, 0.25f },
+		{ "weight", -0.5f, 0.5f },  { "bias", -0.5f, 0.5f }, { "scale", 1, 1 },    { "shift", 0, 0 },
+		{ "factor", 0.25f, 0.25f }, { "mean", 0, 0 },        { "variance", 1, 1 },
 	};
 	struct params *initial, *p;
 	struct graph *g;
 
 	cr_assert_eq(crypto_init(), 0);
 	cr_assert_eq(graph_load_file(GOLDEN "/offline/norm.onnx", 1 << 20, &g, NULL), 0);
-	cr_assert_eq(graph_parameter_count(g), 5);
+	cr_assert_eq(graph_parameter_count(g), 7);
 	cr_assert_eq(graph_initial_params(g, &initial), 0);
 	cr_assert_eq(params_clone(initial, &p), 0);
 	cr_assert_eq(train_initialize(&adamw, 1, initial, p, NULL), 0);
