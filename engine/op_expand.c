@@ -24,15 +24,18 @@ static int find_samples(const struct op_build *b, const struct target *t, size_t
 			bool *found, struct exp_error *err)
 {
 	const struct op_value *x = b->inputs[0];
-	size_t lead = rank - x->shape.rank;
+	size_t lead = rank - x->shape.rank, counted;
 	int rc = spread_find_samples(b, t->known, t->probe, t->rank, at, found, err);
 
 	if (rc)
 		return rc;
-	at->axis += rank - t->rank;
+	counted = *found ? at->axis + rank - t->rank : rank;
+	at->axis = counted;
 	if (x->batched) {
 		rc = op_find_samples(b, x, at, err);
 		at->axis += lead;
+		if (rc == 0 && *found && counted != at->axis)
+			rc = error_set(err, EXP_EUNSUPPORTED, "it repeats every sample once for each sample");
 		*found = true;
 	} else if (!*found && b->file_batch > 1 && t->rank == rank && rank > 1 &&
 		   t->known[0] == (int64_t)b->file_batch && (lead > 0 || x->shape.dims[0] == 1)) {
