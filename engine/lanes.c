@@ -15,10 +15,14 @@ struct lane {
 	unsigned number;
 };
 
+struct turn {
+	_Alignas(64) atomic_size_t passed; /* shards that have */
+};
+
 struct lanes {
 	unsigned threads;
 	size_t turns;
-	atomic_size_t *passed; /* [turns]: shards that have passed */
+	struct turn *at; /* [turns] */
 	struct lane *others;   /* [threads - 1] */
 
 	struct lock lock;
@@ -89,9 +93,9 @@ int lanes_new(unsigned threads, size_t turns, struct lanes **out, struct exp_err
 		lock_init(&l->lock, LOCK_POOL);
 		condition_init(&l->work);
 		condition_init(&l->done);
-		l->passed = mem_try_alloc(turns + 1, sizeof(*l->passed));
+		l->at = mem_try_aligned(turns + 1, sizeof(*l->at));
 		l->others = mem_try_alloc(l->threads, sizeof(*l->others));
-		if (l->passed && l->others)
+		if (l->at && l->others)
 			rc = start(l);
 	}
 	if (rc) {
@@ -115,7 +119,7 @@ void lanes_free(struct lanes *l)
 	condition_fini(&l->work);
 	condition_fini(&l->done);
 	lock_fini(&l->lock);
-	mem_free((void *)l->passed);
+	mem_free(l->at);
 	mem_free(l->others);
 	mem_free(l);
 }
@@ -151,7 +155,7 @@ void lanes_run(struct lanes *l, size_t shards, void (*run)(void *arg, unsigned l
 	l->shards = shards;
 	atomic_store_explicit(&l->next, 0, memory_order_relaxed);
 	for (size_t i = 0; i < l->turns; i++)
-		atomic_store_explicit(&l->passed[i], 0, memory_order_relaxed);
+		atomic_store_explicit(&l->at[i].passed, 0, memory_order_relaxed);
 	if (together)
 		call_others(l);
 	take_shards(l, 0);
@@ -162,12 +166,12 @@ void lanes_run(struct lanes *l, size_t shards, void (*run)(void *arg, unsigned l
 /* The shard in front is at work on another processor, as a rule; if it is not, it gets this one. */
 void lanes_wait(struct lanes *l, size_t shard, size_t turn)
 {
-	for (unsigned spins = 0; atomic_load_explicit(&l->passed[turn], memory_order_acquire) < shard; spins++)
+	for (unsigned spins = 0; atomic_load_explicit(&l->at[turn].passed, memory_order_acquire) < shard; spins++)
 		if (spins > SPINS)
 			sched_yield();
 }
 
 void lanes_pass(struct lanes *l, size_t shard, size_t turn)
 {
-	atomic_store_explicit(&l->passed[turn], shard + 1, memory_order_release);
+	atomic_store_explicit(&l->at[turn].passed, shard + 1, memory_order_release);
 }
