@@ -250,7 +250,9 @@ void op_set_role(const struct op_build *b, size_t i, enum graph_role role, size_
 {
 	struct op_value *v = op_has(b, i) ? b->inputs[i] : NULL;
 
-	if (!v || !v->is_parameter || v->role != GRAPH_ROLE_OTHER)
+	bool statistic = role == GRAPH_ROLE_MEAN || role == GRAPH_ROLE_VARIANCE;
+
+	if (!v || !(v->is_parameter || statistic) || v->role != GRAPH_ROLE_OTHER)
 		return;
 	v->role = role;
 	v->fan_in = fan_in;
