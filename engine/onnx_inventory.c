@@ -61,8 +61,10 @@ static int read_port(struct onnx_inventory *v, const Onnx__ValueInfoProto *from,
 	int rc = copy_text(v, from->name, &to->name, err);
 
 	to->type = type_text(type);
-	if (type && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+	if (type && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) {
+		to->onnx_type = type->tensor_type->elem_type;
 		shape = type->tensor_type->shape;
+	}
 	if (rc || !shape)
 		return rc;
 	to->shaped = true;
@@ -163,6 +165,12 @@ static int read_outputs(struct onnx_inventory *v, const Onnx__GraphProto *g, str
 	return rc;
 }
 
+/* A Constant is no operator to the engine: its tensor is an initializer. */
+static bool is_constant(const struct onnx_node *n)
+{
+	return strcmp(n->op_type, "Constant") == 0;
+}
+
 static int read_node(struct onnx_inventory *v, const Onnx__NodeProto *from, struct onnx_node *to, struct exp_error *err)
 {
 	bool is_default = !from->domain || !*from->domain || strcmp(from->domain, "ai.onnx") == 0;
@@ -176,12 +184,17 @@ static int read_node(struct onnx_inventory *v, const Onnx__NodeProto *from, stru
 		rc = copy_texts(v, from->input, from->n_input, &to->inputs, err);
 	if (!rc)
 		rc = copy_texts(v, from->output, from->n_output, &to->outputs, err);
+	to->attributes = arena_try_alloc(&v->arena, from->n_attribute, sizeof(*to->attributes));
+	if (!rc && !to->attributes)
+		rc = no_memory(err);
+	for (size_t i = 0; !rc && i < from->n_attribute; i++)
+		rc = copy_text(v, from->attribute[i]->name, &to->attributes[i], err);
 	if (rc)
 		return rc;
 	to->input_count = from->n_input;
 	to->output_count = from->n_output;
-	/* A Constant is no operator to the engine: its tensor is an initializer. */
-	to->known = is_default && (strcmp(to->op_type, "Constant") == 0 || op_find(to->op_type));
+	to->attribute_count = from->n_attribute;
+	to->known = is_default && (is_constant(to) || op_find(to->op_type));
 	return 0;
 }
 
@@ -294,5 +307,56 @@ int onnx_inventory_tally(struct onnx_inventory *v, struct onnx_tally **out, size
 	}
 	*out = t;
 	*count = kinds;
+	return 0;
+}
+
+/* ---- what is missing ---- */
+
+/* list: words separated by single blanks, or NULL. */
+static bool is_listed(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	while (list && *list) {
+		size_t size = strcspn(list, " ");
+
+		if (size == length && memcmp(list, word, size) == 0)
+			return true;
+		list += size + (list[size] == ' ');
+	}
+	return false;
+}
+
+static size_t find_gaps(const struct onnx_inventory *v, struct onnx_gap *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->node_count; i++) {
+		const struct onnx_node *n = &v->nodes[i];
+		const struct op *op = n->known ? op_find(n->op_type) : NULL;
+
+		if (!n->known) {
+			if (out)
+				out[count] = (struct onnx_gap){ n, NULL };
+			count++;
+		}
+		for (size_t k = 0; op && !is_constant(n) && k < n->attribute_count; k++) {
+			if (is_listed(op->attributes, n->attributes[k]))
+				continue;
+			if (out)
+				out[count] = (struct onnx_gap){ n, n->attributes[k] };
+			count++;
+		}
+	}
+	return count;
+}
+
+int onnx_inventory_gaps(struct onnx_inventory *v, struct onnx_gap **out, size_t *count, struct exp_error *err)
+{
+	*count = find_gaps(v, NULL);
+	*out = arena_try_alloc(&v->arena, *count, sizeof(**out));
+	if (!*out)
+		return no_memory(err);
+	find_gaps(v, *out);
 	return 0;
 }

@@ -29,7 +29,8 @@ struct onnx_dim {
 /* An input or output of the graph. */
 struct onnx_port {
 	const char *name;
-	const char *type; /* "float", "int64", "sequence" …: onnx_type_name */
+	const char *type; /* "float", "int64", "sequence" … */
+	int onnx_type;    /* TensorProto.DataType of its elements; 0: no tensor */
 	struct onnx_dim *dims;
 	size_t rank;
 	bool shaped; /* the file says a shape at all */
@@ -46,7 +47,8 @@ struct onnx_constant {
 struct onnx_node {
 	const char *name, *op_type, *domain; /* "" where the file has none; domain "" for ai.onnx */
 	const char **inputs, **outputs;      /* "" for one left out */
-	size_t input_count, output_count;
+	const char **attributes;             /* their names */
+	size_t input_count, output_count, attribute_count;
 	bool known; /* the engine has the operator */
 };
 
@@ -78,5 +80,16 @@ struct onnx_tally {
 /* By name, each operator once; in the inventory's arena. EXP_EMEMORY. */
 EXP_NODISCARD int onnx_inventory_tally(struct onnx_inventory *v, struct onnx_tally **out, size_t *count,
 				       struct exp_error *err);
+
+/* One thing that the engine does not know: a node's operator or, when that is known, one of its attributes. */
+struct onnx_gap {
+	const struct onnx_node *node;
+	const char *attribute; /* NULL: the operator */
+};
+
+/* All of them, in the file's order; in the inventory's arena. That there are none does not say that the engine can run
+ * the file: shapes, types and attributes' values are graph_load's business. EXP_EMEMORY. */
+EXP_NODISCARD int onnx_inventory_gaps(struct onnx_inventory *v, struct onnx_gap **out, size_t *count,
+				      struct exp_error *err);
 
 #endif
