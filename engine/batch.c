@@ -14,10 +14,14 @@ int batch_init(struct batch *b, const struct graph *g, const struct source *sour
 		return error_set(err, EXP_ESHAPE,
 				 "a row of the data has %zu numbers, but the model's input \"%s\" takes %zu",
 				 source->row_floats, graph_input_name(g), graph_input_floats(g));
+	if (source_row_labels(source) != graph_positions(g))
+		return error_set(err, EXP_ESHAPE,
+				 "a row of the data has %zu labels, but the model makes %zu predictions for it",
+				 source_row_labels(source), graph_positions(g));
 	if (mem_size(capacity, source->row_floats, &floats))
 		made.inputs = mem_try_aligned(floats, sizeof(*made.inputs));
 	made.index = mem_try_alloc(capacity, sizeof(*made.index));
-	made.labels = mem_try_alloc(capacity, sizeof(*made.labels));
+	made.labels = mem_try_alloc(capacity, source_row_labels(source) * sizeof(*made.labels));
 	if (!made.inputs || !made.index || !made.labels) {
 		batch_fini(&made);
 		return error_set(err, EXP_EMEMORY, "no memory for a batch of %zu rows", capacity);

@@ -15,7 +15,7 @@ struct batch {
 	size_t capacity;
 	size_t *index;   /* [capacity], scratch for rows in their own order */
 	float *inputs;   /* [n, row floats] of the last read */
-	int32_t *labels; /* [n] of the last read */
+	int32_t *labels; /* [n, row labels] of the last read */
 	size_t n;
 };
 

@@ -40,9 +40,9 @@ const char *npy_type_name(enum npy_type type); /* "float32", "uint8", … as Num
 EXP_NODISCARD int npy_write_f4(const char *path, const float *data, const size_t *dims, size_t rank,
 			       struct exp_error *err);
 
-/* Inputs [rows, …] as f4, f8 or u1 (each value times scale) and labels [rows] of any integer type, as a source over
- * both. labels may be NULL: then read gives label 0. Both arrays are borrowed for the life of the source, which must
- * not move. */
+/* Inputs [rows, …] as f4, f8 or u1 (each value times scale), i4 or i8 (as they are: tokens) and labels [rows] or, of
+ * sequences, [rows, positions] of any integer type, as a source over both. labels may be NULL: then read gives label 0.
+ * Both arrays are borrowed for the life of the source, which must not move. */
 struct npy_source {
 	struct source source;
 	const struct npy *inputs, *labels;
@@ -50,7 +50,8 @@ struct npy_source {
 };
 
 /* EXP_ESHAPE when rows differ, EXP_EUNSUPPORTED for a type, EXP_ENONFINITE names the first row that holds a NaN or an
- * infinity, EXP_ERANGE a label outside 0 … classes-1 (classes 0: outside of int32 only). Rows count from 0. */
+ * infinity, EXP_ERANGE a label outside 0 … classes-1 (classes 0: outside of int32 only; -100 in sequences is no label).
+ * Rows count from 0. */
 EXP_NODISCARD int npy_source_init(struct npy_source *s, const struct npy *inputs, const struct npy *labels, float scale,
 				  size_t classes, struct exp_error *err);
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "engine/loss.h"
 
 static int64_t label_at(const struct npy *labels, size_t i)
 {
@@ -33,6 +34,8 @@ static void convert_row(const struct npy_source *s, size_t i, float *out)
 	const float *f4 = s->inputs->data;
 	const double *f8 = s->inputs->data;
 	const uint8_t *u1 = s->inputs->data;
+	const int32_t *i4 = s->inputs->data;
+	const int64_t *i8 = s->inputs->data;
 
 	switch (s->inputs->type) {
 	case NPY_F4:
@@ -47,6 +50,14 @@ static void convert_row(const struct npy_source *s, size_t i, float *out)
 		for (size_t k = 0; k < n; k++)
 			out[k] = (float)u1[first + k] * s->scale;
 		return;
+	case NPY_I4:
+		for (size_t k = 0; k < n; k++)
+			out[k] = (float)i4[first + k];
+		return;
+	case NPY_I8:
+		for (size_t k = 0; k < n; k++)
+			out[k] = (float)i8[first + k];
+		return;
 	default:
 		exp_require(!"checked by npy_source_init");
 	}
@@ -55,11 +66,13 @@ static void convert_row(const struct npy_source *s, size_t i, float *out)
 static int read_rows(const struct source *source, const size_t *index, size_t n, float *inputs, int32_t *labels)
 {
 	const struct npy_source *s = source->self;
+	size_t each = source_row_labels(source);
 
 	for (size_t i = 0; i < n; i++) {
 		exp_require(index[i] < source->rows);
 		convert_row(s, index[i], inputs + i * source->row_floats);
-		labels[i] = s->labels ? (int32_t)label_at(s->labels, index[i]) : 0;
+		for (size_t k = 0; k < each; k++)
+			labels[i * each + k] = s->labels ? (int32_t)label_at(s->labels, index[i] * each + k) : 0;
 	}
 	return 0;
 }
@@ -74,7 +87,7 @@ static bool is_finite(const struct npy_source *s, size_t k)
 
 static int check_finite(const struct npy_source *s, struct exp_error *err)
 {
-	if (s->inputs->type == NPY_U1)
+	if (s->inputs->type != NPY_F4 && s->inputs->type != NPY_F8)
 		return 0;
 	for (size_t k = 0; k < s->inputs->count; k++)
 		if (!is_finite(s, k))
@@ -94,23 +107,29 @@ static int check_labels(const struct npy_source *s, size_t classes, struct exp_e
 	if (s->labels->type == NPY_F4 || s->labels->type == NPY_F8)
 		return error_set(err, EXP_EUNSUPPORTED, "labels are %s; they must be integers",
 				 npy_type_name(s->labels->type));
-	if (s->labels->rank != 1 || s->labels->dims[0] != s->source.rows)
-		return error_set(err, EXP_ESHAPE, "the inputs have %zu rows, but the labels are not one list of %zu",
-				 s->source.rows, s->source.rows);
-	for (size_t i = 0; i < s->source.rows; i++) {
+	if (s->labels->rank < 1 || s->labels->rank > 2 || s->labels->dims[0] != s->source.rows)
+		return error_set(
+		    err, EXP_ESHAPE,
+		    "the inputs have %zu rows, but the labels are neither one list of %zu nor one for each "
+		    "of %zu sequences",
+		    s->source.rows, s->source.rows, s->source.rows);
+	for (size_t i = 0; i < s->labels->count; i++) {
 		int64_t label = label_at(s->labels, i);
+		bool none = s->labels->rank == 2 && label == LOSS_NO_LABEL;
 
-		if (label < lowest || label > highest)
-			return error_set(err, EXP_ERANGE, "row %zu has a label outside %lld to %lld", i,
-					 (long long)lowest, (long long)highest);
+		if (!none && (label < lowest || label > highest))
+			return error_set(err, EXP_ERANGE, "row %zu has a label outside %lld to %lld",
+					 i / (s->labels->count / s->source.rows), (long long)lowest,
+					 (long long)highest);
 	}
 	return 0;
 }
 
 static int check_inputs(const struct npy *inputs, float scale, struct exp_error *err)
 {
-	if (inputs->type != NPY_F4 && inputs->type != NPY_F8 && inputs->type != NPY_U1)
-		return error_set(err, EXP_EUNSUPPORTED, "inputs are %s; they must be float32, float64 or uint8",
+	if (inputs->type == NPY_I1 || inputs->type == NPY_I2)
+		return error_set(err, EXP_EUNSUPPORTED,
+				 "inputs are %s; they must be float32, float64, uint8, int32 or int64",
 				 npy_type_name(inputs->type));
 	if (inputs->rank == 0)
 		return error_set(err, EXP_ESHAPE, "the inputs are a single number; they must be [rows, …]");
@@ -129,6 +148,7 @@ int npy_source_init(struct npy_source *s, const struct npy *inputs, const struct
 		return rc;
 	made.source.rows = inputs->dims[0];
 	made.source.row_floats = 1;
+	made.source.row_labels = labels && labels->rank == 2 ? labels->dims[1] : 1;
 	for (size_t i = 1; i < inputs->rank; i++)
 		if (!mem_size(made.source.row_floats, inputs->dims[i], &made.source.row_floats))
 			return error_set(err, EXP_ESHAPE,

@@ -18,14 +18,24 @@ static int read_subset(const struct source *source, const size_t *index, size_t 
 			exp_require(index[first + i] < source->rows);
 			chunk[i] = s->index[index[first + i]];
 		}
-		rc = s->parent->read(s->parent, chunk, count, inputs + first * source->row_floats, labels + first);
+		rc = s->parent->read(s->parent, chunk, count, inputs + first * source->row_floats,
+				     labels + first * source_row_labels(source));
 	}
 	return rc;
 }
 
+size_t source_row_labels(const struct source *s)
+{
+	return s->row_labels ? s->row_labels : 1;
+}
+
 void source_subset_init(struct source_subset *s, const struct source *parent, const size_t *index, size_t rows)
 {
-	s->source = (struct source){ .rows = rows, .row_floats = parent->row_floats, .read = read_subset, .self = s };
+	s->source = (struct source){ .rows = rows,
+				     .row_floats = parent->row_floats,
+				     .row_labels = parent->row_labels,
+				     .read = read_subset,
+				     .self = s };
 	s->parent = parent;
 	s->index = index;
 }
