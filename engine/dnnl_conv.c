@@ -20,18 +20,20 @@ enum {
 	ALIGN_FLOATS = 16,
 };
 
-/* A layout, and what brings a plain tensor into it or back; the reorder is NULL where the layout is plain. */
+/* A layout, and what brings a plain tensor into it or back; reorder is NULL where the layout is plain. */
 struct layout {
 	dnnl_memory_desc_t plain, wanted;
-	dnnl_primitive_t reorder;
+	dnnl_primitive_desc_t reorder;
 	size_t floats; /* of wanted, a multiple of ALIGN_FLOATS */
 };
 
-enum place { FROM_PLAIN, FROM, WEIGHTS, BIAS, TO, TO_PLAIN, SCRATCHPAD, PLACES };
+enum place { FROM_PLAIN, FROM, WEIGHTS_PLAIN, WEIGHTS, BIAS, TO, TO_PLAIN, SCRATCHPAD, PLACES };
 
-/* oneDNN's handles of buffers; what they point to is set anew for each call. */
+/* What one call at a time needs: handles of the generated code, which oneDNN shares between them all, and of buffers.
+ */
 struct lane {
-	dnnl_memory_t memory[PLACES];
+	dnnl_primitive_t conv, from, weights, to; /* NULL: no reorder */
+	dnnl_memory_t memory[PLACES];             /* point to buffers of the call */
 };
 
 struct dnnl_conv {
@@ -40,7 +42,7 @@ struct dnnl_conv {
 	size_t from_floats, to_floats; /* of one chunk, plain */
 	dnnl_engine_t engine;
 	dnnl_stream_t stream;
-	dnnl_primitive_t conv;
+	dnnl_primitive_desc_t conv;
 	const char *kind;
 	struct layout from, weights, to;
 	dnnl_memory_desc_t bias, scratchpad;
@@ -167,22 +169,18 @@ static dnnl_status_t init_layout(const struct dnnl_conv *c, struct layout *l, co
 				 bool to_wanted)
 {
 	const dnnl_memory_desc_t *from = to_wanted ? &l->plain : &l->wanted, *to = to_wanted ? &l->wanted : &l->plain;
-	dnnl_primitive_desc_t reorder = NULL;
 	dnnl_status_t status;
 
 	l->floats = floats_of(&l->wanted);
 	status = dnnl_memory_desc_init_by_tag(&l->plain, rank, dims, dnnl_f32, rank == 5 ? dnnl_abcde : dnnl_abcd);
 	if (status || dnnl_memory_desc_equal(&l->plain, &l->wanted))
 		return status;
-	status = dnnl_reorder_primitive_desc_create(&reorder, from, c->engine, to, c->engine, NULL);
-	if (!status)
-		status = dnnl_primitive_create(&l->reorder, reorder);
-	dnnl_primitive_desc_destroy(reorder);
-	return status;
+	return dnnl_reorder_primitive_desc_create(&l->reorder, from, c->engine, to, c->engine, NULL);
 }
 
-static dnnl_status_t init_layouts(struct dnnl_conv *c, const struct request *r, dnnl_primitive_desc_t conv)
+static dnnl_status_t init_layouts(struct dnnl_conv *c, const struct request *r)
 {
+	const_dnnl_primitive_desc_t conv = c->conv;
 	bool forward = c->direction == DNNL_CONV_FORWARD;
 	dnnl_status_t status;
 
@@ -206,29 +204,23 @@ static bool is_plain_loop(const char *kind)
 /* Winograd where the shape asks for it and oneDNN has it, else direct. */
 static dnnl_status_t init_convolution(struct dnnl_conv *c, const struct dnnl_conv_shape *s)
 {
-	dnnl_primitive_desc_t conv = NULL;
-	struct request r;
 	dnnl_status_t status = dnnl_unimplemented;
+	struct request r;
 
 	if (choose_winograd(s)) {
 		describe(s, c->samples, &r);
-		status = new_convolution(c, &r, dnnl_convolution_winograd, &conv);
+		status = new_convolution(c, &r, dnnl_convolution_winograd, &c->conv);
 	}
 	if (status == dnnl_unimplemented) {
 		describe(s, choose_chunk(s), &r);
-		status = new_convolution(c, &r, dnnl_convolution_direct, &conv);
+		status = new_convolution(c, &r, dnnl_convolution_direct, &c->conv);
 	}
 	if (!status)
-		status = dnnl_primitive_desc_query(conv, dnnl_query_impl_info_str, 0, &c->kind);
+		status = dnnl_primitive_desc_query(c->conv, dnnl_query_impl_info_str, 0, &c->kind);
 	if (!status && is_plain_loop(c->kind))
 		status = dnnl_unimplemented;
-	if (!status)
-		status = init_layouts(c, &r, conv);
-	if (!status)
-		status = dnnl_primitive_create(&c->conv, conv);
 	c->chunk = r.chunk;
-	dnnl_primitive_desc_destroy(conv);
-	return status;
+	return status ? status : init_layouts(c, &r);
 }
 
 static int fail(dnnl_status_t status, struct exp_error *err)
@@ -268,28 +260,51 @@ int dnnl_conv_new(const struct dnnl_conv_shape *s, enum dnnl_conv_direction dire
 
 static void lane_free(struct lane *l)
 {
-	for (size_t i = 0; l && i < PLACES; i++)
+	if (!l)
+		return;
+	for (size_t i = 0; i < PLACES; i++)
 		dnnl_memory_destroy(l->memory[i]);
+	dnnl_primitive_destroy(l->conv);
+	dnnl_primitive_destroy(l->from);
+	dnnl_primitive_destroy(l->weights);
+	dnnl_primitive_destroy(l->to);
 	mem_free(l);
+}
+
+static dnnl_primitive_t generate(const_dnnl_primitive_desc_t what)
+{
+	dnnl_primitive_t p = NULL;
+
+	exp_require(!what || dnnl_primitive_create(&p, what) == dnnl_success);
+	return p;
 }
 
 static struct lane *lane_new(const struct dnnl_conv *c)
 {
 	const dnnl_memory_desc_t *descs[PLACES] = {
-		[FROM_PLAIN] = &c->from.plain,  [FROM] = &c->from.wanted,
-		[WEIGHTS] = &c->weights.wanted, [BIAS] = &c->bias,
-		[TO] = &c->to.wanted,           [TO_PLAIN] = &c->to.plain,
+		[FROM_PLAIN] = &c->from.plain,
+		[FROM] = &c->from.wanted,
+		[WEIGHTS_PLAIN] = &c->weights.plain,
+		[WEIGHTS] = &c->weights.wanted,
+		[BIAS] = &c->bias,
+		[TO] = &c->to.wanted,
+		[TO_PLAIN] = &c->to.plain,
 		[SCRATCHPAD] = &c->scratchpad,
 	};
 	struct lane *l = mem_alloc(sizeof(*l));
 
 	for (size_t i = 0; i < PLACES; i++)
 		exp_require(dnnl_memory_create(&l->memory[i], descs[i], c->engine, DNNL_MEMORY_NONE) == dnnl_success);
+	l->conv = generate(c->conv);
+	l->from = generate(c->from.reorder);
+	l->weights = generate(c->weights.reorder);
+	l->to = generate(c->to.reorder);
 	return l;
 }
 
 static struct lane *lane_take(struct dnnl_conv *c)
 {
+	omp_set_num_threads(1);
 	for (size_t i = 0; i < LANES; i++) {
 		struct lane *l = atomic_exchange(&c->lanes[i], NULL);
 
@@ -316,10 +331,10 @@ void dnnl_conv_free(struct dnnl_conv *c)
 		return;
 	for (size_t i = 0; i < LANES; i++)
 		lane_free(c->lanes[i]);
-	dnnl_primitive_destroy(c->conv);
-	dnnl_primitive_destroy(c->from.reorder);
-	dnnl_primitive_destroy(c->weights.reorder);
-	dnnl_primitive_destroy(c->to.reorder);
+	dnnl_primitive_desc_destroy(c->conv);
+	dnnl_primitive_desc_destroy(c->from.reorder);
+	dnnl_primitive_desc_destroy(c->weights.reorder);
+	dnnl_primitive_desc_destroy(c->to.reorder);
 	dnnl_stream_destroy(c->stream);
 	dnnl_engine_destroy(c->engine);
 	mem_free(c);
@@ -354,18 +369,17 @@ static void reorder(const struct dnnl_conv *c, dnnl_primitive_t primitive, dnnl_
 
 void dnnl_conv_prepare(struct dnnl_conv *c, const float *weight, float *prepared)
 {
-	dnnl_memory_t from = NULL, to = NULL;
+	struct lane *l;
 
-	omp_set_num_threads(1);
 	if (!c->weights.reorder) {
 		memcpy(prepared, weight, dnnl_memory_desc_get_size(&c->weights.plain));
 		return;
 	}
-	exp_require(dnnl_memory_create(&from, &c->weights.plain, c->engine, (void *)(uintptr_t)weight) == dnnl_success);
-	exp_require(dnnl_memory_create(&to, &c->weights.wanted, c->engine, prepared) == dnnl_success);
-	reorder(c, c->weights.reorder, from, to);
-	dnnl_memory_destroy(from);
-	dnnl_memory_destroy(to);
+	l = lane_take(c);
+	point(l->memory[WEIGHTS_PLAIN], weight);
+	point(l->memory[WEIGHTS], prepared);
+	reorder(c, l->weights, l->memory[WEIGHTS_PLAIN], l->memory[WEIGHTS]);
+	lane_give(c, l);
 }
 
 static void run_chunk(const struct dnnl_conv *c, const struct lane *l, const float *from, float *to)
@@ -379,13 +393,13 @@ static void run_chunk(const struct dnnl_conv *c, const struct lane *l, const flo
 		{ DNNL_ARG_BIAS, l->memory[BIAS] },
 	};
 
-	point(l->memory[c->from.reorder ? FROM_PLAIN : FROM], from);
-	point(l->memory[c->to.reorder ? TO_PLAIN : TO], to);
-	if (c->from.reorder)
-		reorder(c, c->from.reorder, l->memory[FROM_PLAIN], l->memory[FROM]);
-	exp_require(dnnl_primitive_execute(c->conv, c->stream, c->has_bias ? 5 : 4, args) == dnnl_success);
-	if (c->to.reorder)
-		reorder(c, c->to.reorder, l->memory[TO], l->memory[TO_PLAIN]);
+	point(l->memory[l->from ? FROM_PLAIN : FROM], from);
+	point(l->memory[l->to ? TO_PLAIN : TO], to);
+	if (l->from)
+		reorder(c, l->from, l->memory[FROM_PLAIN], l->memory[FROM]);
+	exp_require(dnnl_primitive_execute(l->conv, c->stream, c->has_bias ? 5 : 4, args) == dnnl_success);
+	if (l->to)
+		reorder(c, l->to, l->memory[TO], l->memory[TO_PLAIN]);
 }
 
 void dnnl_conv_run(struct dnnl_conv *c, const struct dnnl_conv_buffers *b)
@@ -393,16 +407,15 @@ void dnnl_conv_run(struct dnnl_conv *c, const struct dnnl_conv_buffers *b)
 	struct lane *l = lane_take(c);
 	float *at = b->scratch;
 
-	omp_set_num_threads(1);
 	point(l->memory[WEIGHTS], b->prepared);
 	point(l->memory[BIAS], b->bias);
 	point(l->memory[SCRATCHPAD], at);
 	at += c->scratchpad_floats;
-	if (c->from.reorder) {
+	if (l->from) {
 		point(l->memory[FROM], at);
 		at += c->from.floats;
 	}
-	if (c->to.reorder)
+	if (l->to)
 		point(l->memory[TO], at);
 	for (size_t n = 0, i = 0; n < c->samples; n += c->chunk, i++)
 		run_chunk(c, l, b->from + i * c->from_floats, b->to + i * c->to_floats);
