@@ -6,9 +6,14 @@
 #include "engine/kernels_math.h"
 #include "engine/kernels_rows.h"
 
-bool loss_reads_logits(const struct loss *l)
+static bool takes_softmax(const struct loss *l)
 {
 	return l->kind == LOSS_CROSS_ENTROPY || l->kind == LOSS_KL;
+}
+
+bool loss_reads_logits(const struct loss *l)
+{
+	return takes_softmax(l) || (l->kind == LOSS_UPSTREAM && l->logits);
 }
 
 struct loss loss_from(const struct loss *l, size_t first, size_t positions, size_t classes)
@@ -123,7 +128,7 @@ static double by_element(const struct place *p)
 
 static double at_position(const struct place *p)
 {
-	if (loss_reads_logits(p->l))
+	if (takes_softmax(p->l))
 		loss_log_softmax(p->log_probs, p->x, p->classes);
 	if (p->l->kind == LOSS_CROSS_ENTROPY && p->label == LOSS_NO_LABEL) {
 		if (p->grad)
@@ -230,7 +235,7 @@ void loss_hessian_product(const struct loss *l, const struct loss_batch *b, cons
 			bool none = l->kind == LOSS_CROSS_ENTROPY && l->labels[place] == LOSS_NO_LABEL;
 			float scale = none ? 0.0f : scale_of(l, b, n);
 
-			if (loss_reads_logits(l))
+			if (takes_softmax(l))
 				softmax_product(b->scores + at, v + at, out + at, b->classes);
 			else
 				element_product(l, b->scores + at, v + at, out + at, b->classes);

@@ -44,6 +44,7 @@ struct loss {
 	const int32_t *labels;     /* CROSS_ENTROPY: [samples, positions] */
 	const float *targets;      /* KL, SQUARED_ERROR, BINARY; UPSTREAM: [samples, positions, classes] */
 	const float *coefficients; /* [samples], or NULL for ones */
+	bool logits;               /* UPSTREAM: u is a cotangent of the logits, not of the graph's own output */
 };
 
 /* A run of samples. */
