@@ -202,6 +202,11 @@ size_t session_batch(const struct session *s)
 	return s->batch;
 }
 
+size_t session_shard(const struct session *s)
+{
+	return s->shard;
+}
+
 struct graph *session_graph(const struct session *s)
 {
 	return s->graph;
