@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 
-enum { MAX_DIMS = 16, LINE = 512, FLOAT = 1, INT64 = 7 };
+enum { MAX_DIMS = 64, LINE = 512, FLOAT = 1, INT64 = 7, BOOL = 9 };
 enum storage { RAW, PACKED, LOOSE };
 
 struct writer {
@@ -106,6 +106,18 @@ static struct buf int_tensor(const char *name, const int64_t *values, size_t cou
 	return tensor;
 }
 
+static struct buf bool_tensor(const char *name, const int64_t *values, size_t count)
+{
+	struct buf tensor = { 0 };
+
+	add_int(&tensor, 1, (int64_t)count);
+	add_int(&tensor, 2, BOOL);
+	for (size_t i = 0; i < count; i++)
+		add_int(&tensor, 5, values[i]);
+	add_text(&tensor, 8, name);
+	return tensor;
+}
+
 static void add_constant(struct writer *w, const char *name, const int64_t *dims, size_t rank)
 {
 	struct buf node = { 0 }, attribute = { 0 }, tensor = float_tensor(w, "", dims, rank, false, RAW);
@@ -122,7 +134,7 @@ static void add_constant(struct writer *w, const char *name, const int64_t *dims
 /* ---- the graph ---- */
 
 static void add_value_info(struct buf *to, unsigned field, const char *name, const int64_t *dims, size_t rank,
-			   int64_t batch)
+			   int64_t batch, int type_number)
 {
 	struct buf info = { 0 }, type = { 0 }, tensor = { 0 }, shape = { 0 };
 
@@ -135,7 +147,7 @@ static void add_value_info(struct buf *to, unsigned field, const char *name, con
 			add_text(&dim, 2, "n");
 		add_message(&shape, 1, &dim);
 	}
-	add_int(&tensor, 1, FLOAT);
+	add_int(&tensor, 1, type_number);
 	add_message(&tensor, 2, &shape);
 	add_message(&type, 1, &tensor);
 	add_text(&info, 1, name);
@@ -143,25 +155,57 @@ static void add_value_info(struct buf *to, unsigned field, const char *name, con
 	add_message(to, field, &info);
 }
 
-/* name=value: an integer, a number with a point, [integers] or a word. */
+static void add_float(struct buf *to, unsigned field, float f)
+{
+	wire_key(to, field, 5);
+	buf_add(to, &f, sizeof(f));
+}
+
+static void add_list(struct buf *attribute, char *list)
+{
+	bool points = strchr(list, '.'), words = !strpbrk(list, "0123456789");
+	char *save = NULL;
+
+	for (char *item = strtok_r(list, ",]", &save); item; item = strtok_r(NULL, ",]", &save)) {
+		if (words)
+			add_text(attribute, 9, item);
+		else if (points)
+			add_float(attribute, 7, strtof(item, NULL));
+		else
+			add_int(attribute, 8, strtoll(item, NULL, 10));
+	}
+	add_int(attribute, 20, words ? 8 : points ? 6 : 7);
+}
+
+static void add_tensor(struct buf *attribute, const char *text)
+{
+	struct buf tensor = { 0 };
+	bool point = strchr(text, '.');
+
+	add_int(&tensor, 1, 1);
+	add_int(&tensor, 2, point ? FLOAT : INT64);
+	if (point)
+		add_float(&tensor, 4, strtof(text, NULL));
+	else
+		add_int(&tensor, 7, strtoll(text, NULL, 10));
+	add_message(attribute, 5, &tensor);
+	add_int(attribute, 20, 4);
+}
+
 static void add_attribute(struct buf *node, char *text)
 {
 	struct buf attribute = { 0 };
 	char *value = strchr(text, '=');
-	char *end;
 
 	cr_assert_not_null(value, "attribute %s", text);
 	*value++ = '\0';
 	add_text(&attribute, 1, text);
 	if (*value == '[') {
-		for (char *at = value + 1; *at && *at != ']'; at = *end == ',' ? end + 1 : end)
-			add_int(&attribute, 8, strtoll(at, &end, 10));
-		add_int(&attribute, 20, 7);
+		add_list(&attribute, value + 1);
+	} else if (*value == '{') {
+		add_tensor(&attribute, value + 1);
 	} else if (strpbrk(value, "0123456789") && strchr(value, '.')) {
-		float f = strtof(value, NULL);
-
-		wire_key(&attribute, 2, 5);
-		buf_add(&attribute, &f, sizeof(f));
+		add_float(&attribute, 2, strtof(value, NULL));
 		add_int(&attribute, 20, 1);
 	} else if (strchr("-0123456789", *value)) {
 		add_int(&attribute, 3, strtoll(value, NULL, 10));
@@ -177,12 +221,15 @@ static void add_node(struct writer *w, const char *op, char *rest)
 {
 	struct buf node = { 0 };
 	char *save = NULL, *inputs = strtok_r(rest, " ", &save), *arrow = strtok_r(NULL, " ", &save);
-	char *output = strtok_r(NULL, " ", &save), *attribute, *comma = NULL;
+	char *outputs = strtok_r(NULL, " ", &save), *attribute, *comma = NULL, *output = NULL;
 
-	cr_assert(arrow && output && strcmp(arrow, "->") == 0, "node %s", op);
+	cr_assert(arrow && outputs && strcmp(arrow, "->") == 0, "node %s", op);
 	for (char *name = strtok_r(inputs, ",", &comma); name; name = strtok_r(NULL, ",", &comma))
 		add_text(&node, 1, strcmp(name, "_") == 0 ? "" : name);
-	add_text(&node, 2, output);
+	for (char *name = strtok_r(outputs, ",", &comma); name; name = strtok_r(NULL, ",", &comma)) {
+		output = output ? output : name;
+		add_text(&node, 2, strcmp(name, "_") == 0 ? "" : name);
+	}
 	add_text(&node, 3, output);
 	add_text(&node, 4, op);
 	while ((attribute = strtok_r(NULL, " ", &save)))
@@ -206,16 +253,18 @@ static char *read_numbers(char *rest, int64_t values[MAX_DIMS], size_t *count, i
 	return name;
 }
 
-static void add_number(struct writer *w, char *rest)
+static void add_number(struct writer *w, char *rest, bool scalar)
 {
 	struct buf tensor = { 0 };
-	char *value = strchr(rest, ' ');
-	float f = strtof(value, NULL);
+	char *save = NULL, *name = strtok_r(rest, " ", &save);
+	int64_t count = 0;
 
-	*value = '\0';
 	add_int(&tensor, 2, FLOAT);
-	wire_bytes(&tensor, 9, &f, sizeof(f));
-	add_text(&tensor, 8, rest);
+	for (char *word = strtok_r(NULL, " ", &save); word; word = strtok_r(NULL, " ", &save), count++)
+		add_float(&tensor, 4, strtof(word, NULL));
+	if (!scalar)
+		add_int(&tensor, 1, count);
+	add_text(&tensor, 8, name);
 	add_message(&w->initializers, 5, &tensor);
 }
 
@@ -226,7 +275,9 @@ static void add_initializer(struct writer *w, const char *kind, char *rest)
 	char *name = read_numbers(rest, values, &count, &batch);
 	struct buf tensor;
 
-	if (strncmp(kind, "int", 3) == 0)
+	if (strcmp(kind, "bools") == 0)
+		tensor = bool_tensor(name, values, count);
+	else if (strncmp(kind, "int", 3) == 0)
 		tensor = int_tensor(name, values, count, strcmp(kind, "int") == 0);
 	else
 		tensor = float_tensor(w, name, values, count, strcmp(kind, "positive") == 0,
@@ -238,7 +289,7 @@ static void add_initializer(struct writer *w, const char *kind, char *rest)
 
 static bool is_initializer_kind(const char *kind)
 {
-	static const char *const kinds[] = { "param", "positive", "packed", "loose", "ints", "int" };
+	static const char *const kinds[] = { "param", "positive", "packed", "loose", "ints", "int", "bools" };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kind, kinds[i]) == 0)
@@ -258,10 +309,15 @@ static void read_line(struct writer *w, char *line)
 		w->opset = strtoll(rest, NULL, 10);
 	} else if (strcmp(line, "input") == 0) {
 		name = read_numbers(rest, dims, &rank, &batch);
-		add_value_info(&w->inputs, 11, name, dims, rank, batch);
+		add_value_info(&w->inputs, 11, name, dims, rank, batch, FLOAT);
 		snprintf(w->last, sizeof(w->last), "%s", name);
-	} else if (strcmp(line, "number") == 0) {
-		add_number(w, rest);
+	} else if (strcmp(line, "ids") == 0) {
+		name = read_numbers(rest, dims, &rank, &batch);
+		add_value_info(&w->inputs, 11, name, dims + 1, rank - 1, batch, INT64);
+	} else if (strcmp(line, "output") == 0) {
+		snprintf(w->last, sizeof(w->last), "%s", rest);
+	} else if (strcmp(line, "number") == 0 || strcmp(line, "numbers") == 0) {
+		add_number(w, rest, strcmp(line, "number") == 0);
 	} else if (strcmp(line, "constant") == 0) {
 		name = read_numbers(rest, dims, &rank, &batch);
 		add_constant(w, name, dims, rank);
@@ -280,7 +336,7 @@ static void add_graph(struct writer *w, struct buf *out)
 	add_text(&graph, 2, "test");
 	buf_add(&graph, w->initializers.data ? w->initializers.data : "", w->initializers.size);
 	buf_add(&graph, w->inputs.data ? w->inputs.data : "", w->inputs.size);
-	add_value_info(&graph, 12, w->last, NULL, 0, 0);
+	add_value_info(&graph, 12, w->last, NULL, 0, 0, FLOAT);
 	add_message(out, 7, &graph);
 }
 
@@ -303,6 +359,36 @@ void model_text_write(const char *text, struct buf *out)
 	buf_fini(&w.initializers);
 	buf_fini(&w.inputs);
 	free(copy);
+}
+
+/* One input's part of a row: "input x 2 3" or "ids x 7 5". */
+static size_t fill_part(struct rng *rng, char *line, float *out)
+{
+	bool ids = strncmp(line, "ids ", 4) == 0;
+	int64_t dims[MAX_DIMS], batch = 0;
+	size_t rank, count = 1;
+
+	read_numbers(strchr(line, ' ') + 1, dims, &rank, &batch);
+	for (size_t i = ids; i < rank; i++)
+		count *= (size_t)dims[i];
+	for (size_t i = 0; i < count; i++)
+		out[i] = ids ? (float)rng_below(rng, (uint32_t)dims[0]) : (float)rng_normal(rng);
+	return count;
+}
+
+void model_text_rows(const char *text, size_t rows, float *out)
+{
+	struct rng rng;
+
+	rng_init(&rng, 3, "operators");
+	for (size_t n = 0; n < rows; n++) {
+		char *copy = strdup(text), *save = NULL;
+
+		for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+			if (strncmp(line, "input ", 6) == 0 || strncmp(line, "ids ", 4) == 0)
+				out += fill_part(&rng, line, out);
+		free(copy);
+	}
 }
 
 struct graph *model_text_load(const char *text)
