@@ -89,8 +89,4 @@ const char *graph_statistics_node(const struct graph *g);
 EXP_NODISCARD int graph_save(const struct graph *g, const struct params *params, struct buf *out,
 			     struct exp_error *err);
 
-/* A readable report: operators, inputs, outputs, parameters with shapes, floating-point operations a row, memory at
- * batch. */
-void graph_describe(const struct graph *g, size_t batch, struct buf *out);
-
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "engine/describe.h"
 #include "engine/session.h"
 #include "golden_model.h"
 #include "model_text.h"
@@ -54,15 +55,15 @@ static void try_damaged(const struct buf *file, size_t row_floats)
 	struct graph *g = NULL;
 	struct session *s = NULL;
 	struct params *p = NULL;
-	struct buf text = { 0 };
+	struct description d;
 	float *x;
 
 	if (graph_load(file->data, file->size, &g, &err)) {
 		cr_assert(err.code < 0 && err.message[0]);
 		return;
 	}
-	graph_describe(g, 2, &text);
-	buf_fini(&text);
+	cr_assert_eq(describe(file->data, file->size, 2, &d, &err), 0, "%s", err.message);
+	description_fini(&d);
 	if (graph_input_floats(g) <= 16 * row_floats && graph_initial_params(g, &p) == 0 &&
 	    session_new(g, 2, &s, &err) == 0) {
 		struct session_result r = { .out = calloc(p->count + 1, sizeof(float)) };
