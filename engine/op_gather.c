@@ -1,16 +1,14 @@
 /*
  * Gather: entries of a tensor along one axis, taken by index: an embedding's lookup, a column, one token of a sequence.
  *
- * An index that the data decide may lie outside the table. It yields NaN (of integers the least number, which is no
- * index either), so that the caller's check for finite results reports it.
+ * An index that the data decide may lie outside the table: see indexing_fill_missing.
  */
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/indexing.h"
 #include "engine/kernels.h"
-#include "engine/op.h"
 
 enum { DATA, INDICES };
 
@@ -149,18 +147,6 @@ static int infer(struct op_build *b, struct exp_error *err)
 
 /* ---- run ---- */
 
-static void fill_missing(const struct gather *c, enum tensor_type type, void *out)
-{
-	for (size_t j = 0; j < c->after; j++) {
-		if (type == TENSOR_F32)
-			((float *)out)[j] = NAN;
-		else if (type == TENSOR_I64)
-			((int64_t *)out)[j] = INT64_MIN;
-		else
-			((uint8_t *)out)[j] = 0;
-	}
-}
-
 static void forward(const struct op_run *r)
 {
 	const struct gather *c = r->config;
@@ -174,7 +160,7 @@ static void forward(const struct op_run *r)
 			if (entry < c->size)
 				memcpy(out, x + entry * c->bytes, c->bytes);
 			else
-				fill_missing(c, r->out->value->type, out);
+				indexing_fill_missing(r->out->value->type, out, c->after);
 		}
 	}
 }
