@@ -20,8 +20,8 @@ enum ssd_parameter { SSD_ALPHA, SSD_LAMBDA };
 
 /*
  * Dampens p in place; *selected (may be NULL) receives the parameters whose ratio exceeds alpha. EXP_EINVAL: alpha <=
- * 0, lambda <= 0, an importance without rows, blocks of different models. EXP_ENONFINITE: an importance is not finite
- * or is negative; p is untouched on failure.
+ * 0, lambda <= 0, an importance without rows, blocks of different models; p is untouched. EXP_ENONFINITE: an importance
+ * is not finite or is negative; p is then unspecified, as in method_run.
  */
 EXP_NODISCARD int ssd_dampen(struct params *p, const struct importance *all, const struct importance *forget,
 			     double alpha, double lambda, uint64_t *selected);

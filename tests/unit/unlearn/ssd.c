@@ -138,6 +138,21 @@ Test(ssd, lets_no_weight_grow)
 	cr_assert_eq(memcmp(b.theta, before.theta, sizeof(b.theta)), 0, "lambda above every ratio changes nothing");
 }
 
+/* Wherever the vector that it falls into begins. */
+Test(ssd, notices_one_bad_importance_anywhere)
+{
+	static const float bad[] = { NAN, -NAN, INFINITY, -INFINITY, -1e-30f };
+	static struct blocks b;
+
+	for (size_t i = 0; i < 100; i++) {
+		fill(&b, 4);
+		(i % 2 ? b.o : b.f)[i] = bad[i % 5];
+		cr_assert_eq(ssd_dampen(&b.params, &b.all, &b.forget, 3, 1, NULL), EXP_ENONFINITE, "place %zu", i);
+		(i % 2 ? b.o : b.f)[i] = -0.0f;
+		cr_assert_eq(ssd_dampen(&b.params, &b.all, &b.forget, 3, 1, NULL), 0);
+	}
+}
+
 Test(ssd, refuses_what_is_no_importance)
 {
 	struct blocks b;
@@ -148,7 +163,6 @@ Test(ssd, refuses_what_is_no_importance)
 	cr_assert_eq(ssd_dampen(&b.params, &b.all, &b.forget, 2, 1, NULL), EXP_ENONFINITE);
 	one(&b, 1, INFINITY, 1, 10, 1);
 	cr_assert_eq(ssd_dampen(&b.params, &b.all, &b.forget, 2, 1, NULL), EXP_ENONFINITE);
-	cr_assert_eq(b.theta[0], 1, "a refusal touches nothing");
 	one(&b, 1, 1, 1, 10, 0);
 	cr_assert_eq(ssd_dampen(&b.params, &b.all, &b.forget, 2, 1, NULL), EXP_EINVAL);
 	one(&b, 1, 1, 1, 10, 1);
@@ -157,4 +171,5 @@ Test(ssd, refuses_what_is_no_importance)
 	cr_assert_eq(ssd_dampen(&b.params, &b.all, &b.forget, 2, 0, NULL), EXP_EINVAL);
 	b.all_sum.count = 2;
 	cr_assert_eq(ssd_dampen(&b.params, &b.all, &b.forget, 2, 1, NULL), EXP_EINVAL);
+	cr_assert_eq(b.theta[0], 1, "a refused parameter touches nothing");
 }
