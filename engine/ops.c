@@ -9,11 +9,18 @@
 	X(op_batch_normalization)                                                                                      \
 	X(op_cast)                                                                                                     \
 	X(op_concat)                                                                                                   \
+	X(op_constant_of_shape)                                                                                        \
 	X(op_conv)                                                                                                     \
+	X(op_cum_sum)                                                                                                  \
+	X(op_depth_to_space)                                                                                           \
 	X(op_div)                                                                                                      \
 	X(op_dropout)                                                                                                  \
+	X(op_expand)                                                                                                   \
+	X(op_eye_like)                                                                                                 \
 	X(op_flatten)                                                                                                  \
 	X(op_gather)                                                                                                   \
+	X(op_gather_elements)                                                                                          \
+	X(op_gather_nd)                                                                                                \
 	X(op_gemm)                                                                                                     \
 	X(op_global_average_pool)                                                                                      \
 	X(op_identity)                                                                                                 \
@@ -21,17 +28,29 @@
 	X(op_mat_mul)                                                                                                  \
 	X(op_max_pool)                                                                                                 \
 	X(op_mul)                                                                                                      \
+	X(op_non_zero)                                                                                                 \
+	X(op_one_hot)                                                                                                  \
 	X(op_pad)                                                                                                      \
+	X(op_range)                                                                                                    \
 	X(op_relu)                                                                                                     \
 	X(op_reshape)                                                                                                  \
+	X(op_reverse_sequence)                                                                                         \
+	X(op_scatter)                                                                                                  \
+	X(op_scatter_elements)                                                                                         \
+	X(op_scatter_nd)                                                                                               \
 	X(op_shape)                                                                                                    \
 	X(op_sigmoid)                                                                                                  \
+	X(op_size)                                                                                                     \
 	X(op_slice)                                                                                                    \
 	X(op_softmax)                                                                                                  \
+	X(op_space_to_depth)                                                                                           \
+	X(op_split)                                                                                                    \
 	X(op_squeeze)                                                                                                  \
 	X(op_sub)                                                                                                      \
 	X(op_tanh)                                                                                                     \
+	X(op_tile)                                                                                                     \
 	X(op_transpose)                                                                                                \
+	X(op_trilu)                                                                                                    \
 	X(op_unsqueeze)
 
 #define DECLARE(row) extern const struct op row;
