@@ -94,32 +94,3 @@ void kernels_ref_conv_weight_gradient(const struct kernels_ref_conv *c, const fl
 	memset(dw, 0, c->filters * c->channels * c->w->taps * sizeof(*dw));
 	visit_terms(c, add_weight_gradient, &(struct arrays){ .image = image, .dy = dy, .target = dw });
 }
-
-/* ---- reductions ---- */
-
-/* g[n][o][i] */
-static double gradient(const struct reduce_factors *f, size_t n, size_t o, size_t i)
-{
-	const float *a = f->activations + n * f->positions * f->in, *b = f->out_grads + n * f->positions * f->out;
-	double sum = 0.0;
-
-	for (size_t t = 0; t < f->positions; t++)
-		sum += (double)a[f->position_last ? i * f->positions + t : t * f->in + i] *
-		       (double)b[f->position_last ? o * f->positions + t : t * f->out + o];
-	return sum * (double)f->scale;
-}
-
-void kernels_ref_add_factors(struct reduce *r, const struct reduce_factors *f)
-{
-	for (size_t n = 0; n < f->samples; n++) {
-		for (size_t p = 0; p < f->out * f->in; p++) {
-			double g = gradient(f, n, p / f->in, p % f->in);
-
-			if (r->kind == REDUCE_NORM)
-				r->dots[f->first_sample + n] += g * g;
-			else
-				r->out[f->at + p] =
-				    (float)((double)r->out[f->at + p] + (r->kind == REDUCE_SUM ? g : g * g));
-		}
-	}
-}

@@ -6,7 +6,6 @@
 #define ENGINE_KERNELS_REF_H
 
 #include "engine/blas.h"
-#include "engine/reduce.h"
 #include "engine/window.h"
 
 void kernels_ref_multiply(const struct blas_product *p);
@@ -20,8 +19,5 @@ struct kernels_ref_conv {
 void kernels_ref_conv(const struct kernels_ref_conv *c, const float *image, const float *weight, float *y);
 void kernels_ref_conv_input_gradient(const struct kernels_ref_conv *c, const float *weight, const float *dy, float *dx);
 void kernels_ref_conv_weight_gradient(const struct kernels_ref_conv *c, const float *image, const float *dy, float *dw);
-
-/* As reduce_add_factors: each sample's gradient formed, then folded. */
-void kernels_ref_add_factors(struct reduce *r, const struct reduce_factors *f);
 
 #endif

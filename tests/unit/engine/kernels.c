@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "engine/kernels_ref.h"
-#include "engine/loss.h"
 
 enum { ROUNDS = 60 };
 
@@ -64,63 +63,6 @@ Test(kernels, products)
 	}
 }
 
-static void check_reduce(struct rng *r, enum reduce_kind kind)
-{
-	struct reduce_factors f = { .samples = draw(r, 1, 20), .positions = rng_below(r, 2) ? 1 : draw(r, 2, 30) };
-	size_t floats;
-	float *a, *b, *fast, *plain, *tile;
-	double dots[2][32] = { { 0 } };
-	struct reduce x, y;
-
-	f.in = draw(r, 1, 40), f.out = draw(r, 1, 40);
-	f.position_last = rng_below(r, 2), f.scale = (float)rng_normal(r);
-	f.first_sample = draw(r, 0, 3), f.at = draw(r, 0, 9);
-	floats = f.at + f.in * f.out;
-	a = numbers(r, f.samples * f.positions * f.in), b = numbers(r, f.samples * f.positions * f.out);
-	f.activations = a, f.out_grads = b;
-	fast = mem_try_alloc(floats, sizeof(*fast)), plain = mem_try_alloc(floats, sizeof(*plain));
-	/* A tile far smaller than reduce_scratch tries every blocking. */
-	x = (struct reduce){ .kind = kind, .out = fast, .dots = dots[0], .tile_size = f.in + f.out + draw(r, 0, 200) };
-	x.tile = tile = mem_try_alloc(x.tile_size, sizeof(*tile));
-	y = (struct reduce){ .kind = kind, .out = plain, .dots = dots[1] };
-	reduce_add_factors(&x, &f);
-	kernels_ref_add_factors(&y, &f);
-	compare("reduction", fast, plain, floats);
-	for (size_t n = 0; n < 32; n++)
-		cr_assert(fabs(dots[0][n] - dots[1][n]) <= 1e-5 * dots[1][n], "norm %zu: %g, not %g", n, dots[0][n],
-			  dots[1][n]);
-	mem_free(a), mem_free(b), mem_free(fast), mem_free(plain), mem_free(tile);
-}
-
-Test(kernels, reductions)
-{
-	struct rng r;
-
-	rng_init(&r, 2, "reductions");
-	for (int round = 0; round < ROUNDS; round++)
-		for (int kind = REDUCE_SUM; kind <= REDUCE_NORM; kind++)
-			check_reduce(&r, (enum reduce_kind)kind);
-}
-
-Test(kernels, rows)
-{
-	static const float rows[] = { 1.0f, -2.0f, 3.0f, 0.5f, 4.0f, -1.0f };
-	float sum[5] = { 10.0f, 10.0f, 10.0f, 10.0f, 10.0f }, squares[3] = { 0 };
-	double dots[3] = { 0.0, 1.0, 1.0 };
-	struct reduce_rows f = { .rows = rows, .samples = 2, .count = 3, .scale = -2.0f };
-
-	f.at = 1;
-	reduce_add_rows(&(struct reduce){ .kind = REDUCE_SUM, .out = sum }, &f);
-	cr_assert(sum[0] == 10.0f && sum[1] == 7.0f && sum[2] == 6.0f && sum[3] == 6.0f && sum[4] == 10.0f);
-	f.at = 0;
-	reduce_add_rows(&(struct reduce){ .kind = REDUCE_SQUARE_SUM, .out = squares }, &f);
-	cr_assert(squares[0] == 5.0f && squares[1] == 80.0f && squares[2] == 40.0f);
-	f.first_sample = 1;
-	reduce_add_rows(&(struct reduce){ .kind = REDUCE_NORM, .dots = dots }, &f);
-	cr_assert(dots[0] == 0.0 && dots[1] == 57.0 && dots[2] == 70.0);
-}
-
-/* A window with its outputs counted from the definition. */
 static struct window draw_window(struct rng *r)
 {
 	struct window w = { .pixels = 1, .taps = 1, .positions = 1 };
@@ -209,17 +151,4 @@ Test(kernels, sums_and_checks)
 		cr_assert(!kernel_all_finite(x, 37), "place %zu", i);
 		x[i] = kept;
 	}
-}
-
-Test(kernels, log_softmax_is_stable)
-{
-	float far[] = { 1000.0f, 0.0f, -1000.0f }, near[] = { 1e4f, 1e4f }, g[3];
-	const int32_t label = 1;
-
-	loss_log_softmax(far, far, 3);
-	cr_assert(far[0] == 0.0f && far[1] == -1000.0f && far[2] == -2000.0f);
-	loss_log_softmax(near, near, 2);
-	cr_assert_float_eq(near[0], -0.6931472f, 1e-6f);
-	loss_gradient(g, far, &label, 1, 3);
-	cr_assert(g[0] == 1.0f && g[1] == -1.0f && g[2] == 0.0f);
 }
