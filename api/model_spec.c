@@ -94,20 +94,6 @@ static int check_shapes(const struct model_spec *s, const struct dataset *d, str
 	return 0;
 }
 
-/* Exact work must be exact: what a person's rows left in batch-norm statistics would survive every retraining. */
-static int check_statistics(const struct model_spec *s, struct exp_error *err)
-{
-	const char *node = graph_statistics_node(s->graph);
-
-	if (!s->has_recipe || !node)
-		return 0;
-	return error_set_field(
-	    err, EXP_EUNSUPPORTED, "/recipe",
-	    "node \"%s\" keeps means and variances of the training rows, which retraining does not make "
-	    "anew: export the model with batch norm folded into the layer before it, or leave out the recipe",
-	    node);
-}
-
 /* Without a recipe there are no references and verdicts are capped anyway. */
 static int check_heldout(const struct model_spec *s, const struct dataset *d, struct exp_error *err)
 {
@@ -136,8 +122,6 @@ static int check_dataset(const struct api *a, const struct model_spec *s, struct
 	if (rc)
 		return rc;
 	rc = check_shapes(s, d, err);
-	if (!rc)
-		rc = check_statistics(s, err);
 	if (!rc)
 		rc = check_heldout(s, d, err);
 	dataset_close(d);

@@ -129,7 +129,8 @@ struct op_input {
 	float *grad;           /* to write, or NULL */
 	struct reduce *reduce; /* to hand factors to, or NULL */
 	const float *tangent;  /* NULL: zero */
-	float *statistic;      /* training, inputs that hold statistics: to be moved by the batch's; or NULL */
+	float *statistic; /* training, inputs that hold statistics: to be moved, s = momentum s + (1 - momentum) of the
+			     batch's (variances unbiased, as PyTorch's); or NULL */
 };
 
 struct op_output {
