@@ -250,12 +250,14 @@ static void unload(struct trial *t)
 	t->graph = NULL;
 }
 
-/* As much as possible is left to the run itself. */
+/* As much as possible is left to the run itself. Binding an input also tells its shape, where the file leaves it open.
+ */
 static int load_with_least_known(struct trial *t)
 {
 	int rc = EXP_EUNSUPPORTED;
 
-	for (int binding = BIND_NOTHING; rc == EXP_EUNSUPPORTED && binding <= BIND_ALL; binding++) {
+	for (int binding = BIND_NOTHING; (rc == EXP_EUNSUPPORTED || rc == EXP_ESHAPE) && binding <= BIND_ALL;
+	     binding++) {
 		unload(t);
 		*t->why = (struct exp_error){ 0 };
 		rc = load(t, (enum binding)binding);
