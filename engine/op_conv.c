@@ -1,194 +1,220 @@
 /*
- * Conv over one or two spatial dimensions, with groups, strides, pads and dilations.
+ * Conv and ConvTranspose over one to three spatial dimensions, with groups, strides, pads and dilations.
  *
- * For each sample and group, columns [K, T] hold what each of the K = C/G * taps weights of an output channel meets at
- * each of the T positions (window.h). Then, with W_g [M/G, K]:
- *
- *   Y_g [M/G, T] = W_g columns + b          dX_g = scatter(W_g^T dY_g)
- *   dW_g [M/G, K] = dY_g columns^T          db = dY summed over T
- *
- * A window of one tap that steps by one without padding needs no columns: they are the image.
+ * For Conv, X [B, C, …], W [M, C/G, kernel …], Y [B, M, …] are those of engine/convolution.h. ConvTranspose is the
+ * transpose of the convolution whose image is its output: X [B, C, …] takes the place of that one's output, W [C, M/G,
+ * kernel …] that of its weight, Y [B, M, …] that of its image.
  */
 #include <inttypes.h>
+#include <string.h>
 
-#include "engine/blas.h"
+#include "engine/convolution.h"
 #include "engine/kernels.h"
-#include "engine/window.h"
+
+enum { CONV, TRANSPOSED };
+enum { X, W, BIAS };
 
 struct conv {
-	struct window w;
-	size_t groups, channels, filters; /* G, C, M */
-	size_t depth, group_filters;      /* K, M/G */
-	bool direct;                      /* the image is its own columns */
+	struct convolution c;
+	struct convolution_samples samples;
+	size_t out_channels, out_size; /* planes of Y */
+	size_t sums, own;              /* floats, at the start of the scratch: a bias's rows, columns */
 };
+
+static bool is_transposed(const struct op *op)
+{
+	return op->variant == TRANSPOSED;
+}
 
 static int infer_groups(const struct op_build *b, struct conv *c, struct exp_error *err)
 {
-	const struct op_value *x = b->inputs[0], *w = b->inputs[1];
+	const struct shape *x = &b->inputs[X]->shape, *w = &b->inputs[W]->shape;
 	char image[SHAPE_TEXT], weight[SHAPE_TEXT];
+	size_t own, other;
 	int64_t groups = 1;
 	int rc = op_get_int(b, "group", &groups, err);
 
 	if (rc)
 		return rc;
-	if (w->batched || (x->shape.rank != 3 && x->shape.rank != 4) || w->shape.rank != x->shape.rank)
-		return error_set(err, EXP_EUNSUPPORTED,
-				 "the input %s and the weight %s are not those of a 1-D or 2-D convolution",
-				 shape_format(&x->shape, x->batched, image),
-				 shape_format(&w->shape, w->batched, weight));
-	c->channels = x->shape.dims[1];
-	c->filters = w->shape.dims[0];
-	c->groups = (size_t)groups;
-	if (groups < 1 || c->channels % c->groups || c->filters % c->groups ||
-	    w->shape.dims[1] != c->channels / c->groups)
+	if (x->rank < 3 || w->rank != x->rank || b->inputs[W]->batched)
+		return error_set(err, EXP_EUNSUPPORTED, "the input %s and the weight %s are not those of a convolution",
+				 op_format(b, X, image), op_format(b, W, weight));
+	own = x->dims[1];
+	other = w->dims[is_transposed(b->op) ? 1 : 0];
+	if (groups < 1 || (uint64_t)groups > own || own % (size_t)groups || other == 0 ||
+	    (is_transposed(b->op) ? w->dims[0] != own : other % (size_t)groups || w->dims[1] != own / (size_t)groups))
 		return error_set(err, EXP_ESHAPE, "the input %s and the weight %s do not fit in %" PRId64 " groups",
-				 shape_format(&x->shape, x->batched, image), shape_format(&w->shape, false, weight),
-				 groups);
+				 op_format(b, X, image), op_format(b, W, weight), groups);
+	c->c.groups = (size_t)groups;
+	c->c.channels = is_transposed(b->op) ? other * (size_t)groups : own;
+	c->c.filters = is_transposed(b->op) ? own : other;
+	c->out_channels = is_transposed(b->op) ? c->c.channels : c->c.filters;
 	return 0;
 }
 
 static int infer_bias(const struct op_build *b, const struct conv *c, struct exp_error *err)
 {
-	const struct op_value *bias = b->input_count > 2 ? b->inputs[2] : NULL;
 	char text[SHAPE_TEXT];
 
-	if (!bias)
+	if (!op_has(b, BIAS))
 		return 0;
-	if (bias->batched || bias->shape.rank != 1 || bias->shape.dims[0] != c->filters)
-		return error_set(err, EXP_ESHAPE, "the bias %s does not fit %zu filters",
-				 shape_format(&bias->shape, bias->batched, text), c->filters);
-	return op_need_float(b, 2, err);
+	if (b->inputs[BIAS]->batched || b->inputs[BIAS]->shape.rank != 1 ||
+	    b->inputs[BIAS]->shape.dims[0] != c->out_channels)
+		return error_set(err, EXP_ESHAPE, "the bias %s does not fit %zu filters", op_format(b, BIAS, text),
+				 c->out_channels);
+	return op_need_float(b, BIAS, err);
 }
 
-static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
+/* Samples are images, or runs of images. */
+static int infer_samples(struct op_build *b, struct conv *c, struct exp_error *err)
 {
-	struct conv *c = b->config;
-	const struct window *w = &c->w;
-	struct shape columns;
-	size_t count;
+	struct op_samples at;
 	int rc;
 
-	(void)op;
-	if ((rc = op_need_float(b, 0, err)) || (rc = op_need_float(b, 1, err)) || (rc = infer_groups(b, c, err)) ||
-	    (rc = infer_bias(b, c, err)) || (rc = window_infer(b, b->inputs[1]->shape.dims + 2, &c->w, err)))
+	c->samples = (struct convolution_samples){ 1, 1, c->c.images };
+	if (!b->inputs[X]->batched)
+		return 0;
+	if ((rc = op_find_samples(b, b->inputs[X], &at, err)) || (rc = op_keep_samples(b, 0, X, err)))
 		return rc;
-	c->depth = c->channels / c->groups * w->taps;
-	c->group_filters = c->filters / c->groups;
-	c->direct = w->taps == 1 && w->stride[0] == 1 && w->stride[1] == 1 && w->positions == w->pixels &&
-		    w->pad[0] + w->pad[1] + w->pad_end[0] + w->pad_end[1] == 0;
-	columns = (struct shape){ 3, { c->channels, w->taps, w->positions } };
-	if (!shape_try_count(&columns, &count))
-		return error_set(err, EXP_ELIMIT, "it would need more than %zu floats of scratch", SHAPE_MAX_FLOATS);
-	window_output(b, w, c->filters);
-	b->scratch = count;
-	b->scratch_per_row = c->filters;
-	b->flops_per_row = 2 * (uint64_t)c->filters * c->depth * w->positions;
-	op_set_role(b, 1, GRAPH_ROLE_WEIGHT, c->depth);
-	op_set_role(b, 2, GRAPH_ROLE_BIAS, c->depth);
-	b->output->fan_in = c->depth;
+	if (at.axis != 0 || (at.before > 1 && at.after > 1))
+		return error_set(err, EXP_EUNSUPPORTED, "its first dimension does not hold the samples");
+	c->samples = (struct convolution_samples){ at.before, b->samples, at.after };
 	return 0;
 }
 
-static const float *columns_of(const struct op_run *r, const struct conv *c, size_t n)
+static int infer_memory(struct op_build *b, struct conv *c, struct exp_error *err)
 {
-	const float *image = r->in[0].data + n * r->in[0].floats;
+	size_t reduce = convolution_reduce_scratch(&c->c, &c->samples), own;
+	int rc = convolution_own_scratch(&c->c, &c->samples, &own, err);
 
-	if (c->direct)
-		return image;
-	window_gather(&c->w, image, c->channels, r->scratch);
-	return r->scratch;
+	c->sums = (c->samples.samples * c->out_channels + 15) / 16 * 16;
+	c->own = (own + 15) / 16 * 16;
+	b->scratch = c->sums + c->own + c->c.scratch;
+	/* A weight without samples gets its gradient by a reduction of our own. */
+	if (!b->inputs[X]->batched && b->scratch < c->sums + c->own + reduce)
+		b->scratch = c->sums + c->own + reduce;
+	b->reduce_scratch = reduce;
+	return rc;
 }
 
-static void forward_sample(const struct op_run *r, const struct conv *c, const float *bias, size_t n)
+static int infer(struct op_build *b, struct exp_error *err)
 {
-	const float *columns = columns_of(r, c, n);
-	float *y = r->out->data + n * r->out->floats;
-	size_t t = c->w.positions, part = c->group_filters;
+	struct conv *c = b->config;
+	struct window *w = &c->c.w;
+	bool transposed = is_transposed(b->op);
+	const size_t *kernel;
+	int rc;
 
-	for (size_t m = 0; bias && m < c->filters; m++)
-		for (size_t i = 0; i < t; i++)
-			y[m * t + i] = bias[m];
-	for (size_t g = 0; g < c->groups; g++)
-		blas_multiply(&(struct blas_product){ .a = r->in[1].data + g * part * c->depth,
-						      .b = columns + g * c->depth * t,
-						      .c = y + g * part * t,
-						      .m = part,
-						      .n = t,
-						      .k = c->depth,
-						      .alpha = 1.0f,
-						      .beta = bias ? 1.0f : 0.0f });
+	if ((rc = op_need_float(b, X, err)) || (rc = op_need_float(b, W, err)) || (rc = infer_groups(b, c, err)) ||
+	    (rc = infer_bias(b, c, err)))
+		return rc;
+	kernel = b->inputs[W]->shape.dims + 2;
+	rc = transposed ? window_infer_transposed(b, kernel, w, err) : window_infer(b, kernel, w, err);
+	if (rc)
+		return rc;
+	window_output(b, 0, c->out_channels, transposed ? w->in : w->out);
+	c->out_size = transposed ? w->pixels : w->positions;
+	c->c.images = b->inputs[X]->shape.dims[0];
+	c->c.has_bias = !transposed && op_has(b, BIAS);
+	if ((rc = infer_samples(b, c, err)) || (rc = convolution_init(&c->c, err)))
+		return rc;
+	rc = infer_memory(b, c, err);
+	if (rc) {
+		convolution_fini(&c->c);
+		return rc;
+	}
+	b->flops = 2 * (uint64_t)c->c.images * c->c.filters * c->c.depth * w->positions;
+	op_set_role(b, W, GRAPH_ROLE_WEIGHT, c->c.depth);
+	op_set_role(b, BIAS, GRAPH_ROLE_BIAS, c->c.depth);
+	b->outputs[0]->fan_in = c->c.depth;
+	return 0;
+}
+
+static void release(void *config)
+{
+	struct conv *c = config;
+
+	convolution_fini(&c->c);
+}
+
+static struct convolution_operands operands(const struct op_run *r, const struct conv *c)
+{
+	return (struct convolution_operands){ .weight = r->in[W].f,
+					      .bias = r->in_count > BIAS ? r->in[BIAS].f : NULL,
+					      .scratch = r->scratch + c->sums + c->own };
+}
+
+KERNEL static void add_bias(const struct conv *c, const float *bias, float *y)
+{
+	for (size_t i = 0; i < c->c.images * c->out_channels; i++)
+		for (size_t k = 0; k < c->out_size; k++)
+			y[i * c->out_size + k] += bias[i % c->out_channels];
 }
 
 static void forward(const struct op_run *r)
 {
 	const struct conv *c = r->config;
+	struct convolution_operands with = operands(r, c);
 
-	for (size_t n = 0; n < r->rows; n++)
-		forward_sample(r, c, r->in_count > 2 ? r->in[2].data : NULL, n);
+	if (!is_transposed(r->op)) {
+		convolution_forward(&c->c, &with, r->in[X].f, r->out->f);
+		return;
+	}
+	convolution_backward(&c->c, &with, r->in[X].f, r->out->f);
+	if (with.bias)
+		add_bias(c, with.bias, r->out->f);
 }
 
 /* ---- backward ---- */
 
-static void reduce_weight(const struct op_run *r, const struct conv *c, size_t n)
+static void weight_gradient(const struct op_run *r, const struct conv *c)
 {
-	const float *columns = columns_of(r, c, n), *dy = r->out->grad + n * r->out->floats;
-	size_t t = c->w.positions, part = c->group_filters;
+	bool transposed = is_transposed(r->op);
+	const struct convolution_factors f = { .samples = &c->samples,
+					       .image = transposed ? r->out->grad : r->in[X].f,
+					       .out = transposed ? r->in[X].f : r->out->grad,
+					       .scratch = r->scratch + c->sums };
+	struct reduce sum = { .kind = REDUCE_SUM,
+			      .samples = 1,
+			      .floats = c->c.filters * c->c.depth,
+			      .out = r->in[W].grad,
+			      .scratch = r->scratch + c->sums + c->own };
 
-	for (size_t g = 0; g < c->groups; g++)
-		reduce_add_factors(r->in[1].reduce, &(struct reduce_factors){ .activations = columns + g * c->depth * t,
-									      .out_grads = dy + g * part * t,
-									      .samples = 1,
-									      .positions = t,
-									      .in = c->depth,
-									      .out = part,
-									      .position_last = true,
-									      .scale = 1.0f,
-									      .first_sample = n,
-									      .at = g * part * c->depth });
+	if (r->in[W].grad)
+		memset(r->in[W].grad, 0, sum.floats * sizeof(float));
+	if (r->in[W].grad || r->in[W].reduce)
+		convolution_reduce_weight(&c->c, &f, r->in[W].grad ? &sum : r->in[W].reduce);
 }
 
-static void input_gradient(const struct op_run *r, const struct conv *c, size_t n)
+static void bias_gradient(const struct op_run *r, const struct conv *c)
 {
-	const float *dy = r->out->grad + n * r->out->floats;
-	float *dx = r->in[0].grad + n * r->in[0].floats, *columns = c->direct ? dx : r->scratch;
-	size_t t = c->w.positions, part = c->group_filters;
+	const struct op_input *bias = &r->in[BIAS];
+	const struct convolution_planes planes = { .samples = &c->samples,
+						   .data = r->out->grad,
+						   .channels = c->out_channels,
+						   .size = c->out_size,
+						   .scratch = r->scratch };
+	struct reduce sum = { .kind = REDUCE_SUM, .samples = 1, .floats = c->out_channels, .out = bias->grad };
 
-	for (size_t g = 0; g < c->groups; g++)
-		blas_multiply(&(struct blas_product){ .a = r->in[1].data + g * part * c->depth,
-						      .b = dy + g * part * t,
-						      .c = columns + g * c->depth * t,
-						      .m = c->depth,
-						      .n = t,
-						      .k = part,
-						      .trans_a = true,
-						      .alpha = 1.0f });
-	if (!c->direct)
-		window_scatter(&c->w, columns, c->channels, dx);
-}
-
-static void reduce_bias(const struct op_run *r, const struct conv *c)
-{
-	size_t t = c->w.positions, lines = r->rows * c->filters;
-	float *rows = r->scratch;
-
-	for (size_t i = 0; i < lines; i++)
-		rows[i] = (float)kernel_sum(r->out->grad + i * t, t);
-	reduce_add_rows(r->in[2].reduce,
-			&(struct reduce_rows){ .rows = rows, .samples = r->rows, .count = c->filters, .scale = 1.0f });
+	if (bias->grad)
+		memset(bias->grad, 0, c->out_channels * sizeof(float));
+	if (bias->grad || bias->reduce)
+		convolution_reduce_bias(&planes, bias->grad ? &sum : bias->reduce);
 }
 
 static void backward(const struct op_run *r)
 {
 	const struct conv *c = r->config;
+	struct convolution_operands with = operands(r, c);
 
-	for (size_t n = 0; n < r->rows; n++) {
-		if (r->in[1].reduce)
-			reduce_weight(r, c, n);
-		if (r->in[0].grad)
-			input_gradient(r, c, n);
-	}
-	if (r->in_count > 2 && r->in[2].reduce)
-		reduce_bias(r, c);
+	with.bias = NULL;
+	if (r->in[X].grad && is_transposed(r->op))
+		convolution_forward(&c->c, &with, r->out->grad, r->in[X].grad);
+	else if (r->in[X].grad)
+		convolution_backward(&c->c, &with, r->out->grad, r->in[X].grad);
+	weight_gradient(r, c);
+	if (r->in_count > BIAS && r->in[BIAS].value)
+		bias_gradient(r, c);
 }
 
 const struct op op_conv = {
@@ -196,9 +222,26 @@ const struct op op_conv = {
 	.min_inputs = 2,
 	.max_inputs = 3,
 	.attributes = "auto_pad dilations group kernel_shape pads strides",
-	.weights = 1u << 1 | 1u << 2,
+	.flags = OP_BILINEAR,
+	.weights = 1u << W | 1u << BIAS,
 	.config_size = sizeof(struct conv),
+	.variant = CONV,
 	.infer = infer,
 	.forward = forward,
 	.backward = backward,
+	.release = release,
+};
+const struct op op_conv_transpose = {
+	.name = "ConvTranspose",
+	.min_inputs = 2,
+	.max_inputs = 3,
+	.attributes = "auto_pad dilations group kernel_shape output_padding output_shape pads strides",
+	.flags = OP_BILINEAR,
+	.weights = 1u << W | 1u << BIAS,
+	.config_size = sizeof(struct conv),
+	.variant = TRANSPOSED,
+	.infer = infer,
+	.forward = forward,
+	.backward = backward,
+	.release = release,
 };

@@ -11,6 +11,7 @@
 	X(op_concat)                                                                                                   \
 	X(op_constant_of_shape)                                                                                        \
 	X(op_conv)                                                                                                     \
+	X(op_conv_transpose)                                                                                           \
 	X(op_cum_sum)                                                                                                  \
 	X(op_depth_to_space)                                                                                           \
 	X(op_div)                                                                                                      \
@@ -23,6 +24,7 @@
 	X(op_gather_nd)                                                                                                \
 	X(op_gemm)                                                                                                     \
 	X(op_global_average_pool)                                                                                      \
+	X(op_global_max_pool)                                                                                          \
 	X(op_identity)                                                                                                 \
 	X(op_log_softmax)                                                                                              \
 	X(op_mat_mul)                                                                                                  \
@@ -34,6 +36,7 @@
 	X(op_range)                                                                                                    \
 	X(op_relu)                                                                                                     \
 	X(op_reshape)                                                                                                  \
+	X(op_resize)                                                                                                   \
 	X(op_reverse_sequence)                                                                                         \
 	X(op_scatter)                                                                                                  \
 	X(op_scatter_elements)                                                                                         \
@@ -51,7 +54,8 @@
 	X(op_tile)                                                                                                     \
 	X(op_transpose)                                                                                                \
 	X(op_trilu)                                                                                                    \
-	X(op_unsqueeze)
+	X(op_unsqueeze)                                                                                                \
+	X(op_upsample)
 
 #define DECLARE(row) extern const struct op row;
 OPERATORS(DECLARE)

@@ -5,14 +5,21 @@
 
 #include "engine/kernels.h"
 
+enum { MAX_KERNEL = 1 << 16 }; /* along one dimension */
+
 /* ---- attributes ---- */
 
+/* How many spatial dimensions input 0 has; they are the last of WINDOW_DIMS. */
+static size_t spatial(const struct op_build *b)
+{
+	return b->inputs[0]->shape.rank - 2;
+}
+
 /* Numbers for each spatial dimension, right-aligned in out (a series uses the last). */
-static int read_sizes(const struct op_build *b, const char *name, size_t dims, int64_t least, size_t *out,
-		      struct exp_error *err)
+static int read_sizes(const struct op_build *b, const char *name, int64_t least, size_t *out, struct exp_error *err)
 {
 	const int64_t *values = NULL;
-	size_t count = 0;
+	size_t count = 0, dims = spatial(b);
 	int rc = op_get_ints(b, name, &values, &count, err);
 
 	if (rc || !values)
@@ -20,18 +27,17 @@ static int read_sizes(const struct op_build *b, const char *name, size_t dims, i
 	if (count != dims)
 		return error_set(err, EXP_ESHAPE, "%s has %zu elements; %zu are expected", name, count, dims);
 	for (size_t i = 0; i < dims; i++) {
-		if (values[i] < least || values[i] > (int64_t)SHAPE_MAX_FLOATS)
+		if (values[i] < least || values[i] > (int64_t)SHAPE_MAX_COUNT)
 			return error_set(err, EXP_ESHAPE, "%s holds %" PRId64, name, values[i]);
 		out[WINDOW_DIMS - dims + i] = (size_t)values[i];
 	}
 	return 0;
 }
 
-static int read_pads(const struct op_build *b, size_t dims, struct window *w, struct exp_error *err)
+static int read_pads(const struct op_build *b, struct window *w, struct exp_error *err)
 {
-	size_t both[2 * WINDOW_DIMS] = { 0 };
 	const int64_t *values = NULL;
-	size_t count = 0;
+	size_t count = 0, dims = spatial(b);
 	int rc = op_get_ints(b, "pads", &values, &count, err);
 
 	if (rc || !values)
@@ -39,15 +45,32 @@ static int read_pads(const struct op_build *b, size_t dims, struct window *w, st
 	if (count != 2 * dims)
 		return error_set(err, EXP_ESHAPE, "pads has %zu elements; %zu are expected", count, 2 * dims);
 	for (size_t i = 0; i < count; i++) {
-		if (values[i] < 0 || values[i] > (int64_t)SHAPE_MAX_FLOATS)
+		size_t *pad = i < dims ? &w->pad[WINDOW_DIMS - dims + i] : &w->pad_end[WINDOW_DIMS - 2 * dims + i];
+
+		if (values[i] < 0 || values[i] > (int64_t)SHAPE_MAX_COUNT)
 			return error_set(err, EXP_EUNSUPPORTED, "pads holds %" PRId64, values[i]);
-		both[i] = (size_t)values[i];
-	}
-	for (size_t i = 0; i < dims; i++) {
-		w->pad[WINDOW_DIMS - dims + i] = both[i];
-		w->pad_end[WINDOW_DIMS - dims + i] = both[dims + i];
+		*pad = (size_t)values[i];
 	}
 	return 0;
+}
+
+enum padding { PADDING_EXPLICIT, PADDING_NONE, PADDING_SAME_UPPER, PADDING_SAME_LOWER };
+
+static int read_padding(const struct op_build *b, enum padding *out, struct exp_error *err)
+{
+	static const char *const names[] = { "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER" };
+	const char *mode = names[0];
+	int rc = op_get_string(b, "auto_pad", &mode, err);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(mode, names[i]) == 0) {
+			*out = (enum padding)i;
+			return 0;
+		}
+	}
+	return error_set(err, EXP_EUNSUPPORTED, "auto_pad \"%.32s\" is not supported", mode);
 }
 
 static size_t reach(const struct window *w, size_t d)
@@ -55,32 +78,23 @@ static size_t reach(const struct window *w, size_t d)
 	return (w->kernel[d] - 1) * w->dilation[d] + 1;
 }
 
-/* SAME: as many outputs as strides fit; what is missing is padded, the odd one at the end (UPPER) or at the start. */
-static void pad_same(struct window *w, size_t d, bool odd_at_end)
+/* The odd one goes to the end (UPPER) or to the start. */
+static void split_padding(struct window *w, size_t d, size_t total, bool odd_at_end)
 {
-	size_t out = (w->in[d] + w->stride[d] - 1) / w->stride[d];
-	size_t need = (out - 1) * w->stride[d] + reach(w, d), total = need > w->in[d] ? need - w->in[d] : 0;
-
 	w->pad[d] = odd_at_end ? total / 2 : total - total / 2;
 	w->pad_end[d] = total - w->pad[d];
 }
 
-static int apply_auto_pad(const struct op_build *b, struct window *w, struct exp_error *err)
+/* SAME: as many outputs as strides fit; what is missing is padded. */
+static void pad_automatically(struct window *w, enum padding mode)
 {
-	const char *mode = "NOTSET";
-	int rc = op_get_string(b, "auto_pad", &mode, err);
+	for (size_t d = 0; d < WINDOW_DIMS && mode != PADDING_EXPLICIT; d++) {
+		size_t out = (w->in[d] + w->stride[d] - 1) / w->stride[d];
+		size_t need = out > 0 ? (out - 1) * w->stride[d] + reach(w, d) : 0;
 
-	if (rc || strcmp(mode, "NOTSET") == 0)
-		return rc;
-	for (size_t d = 0; d < WINDOW_DIMS; d++) {
-		if (strcmp(mode, "SAME_UPPER") == 0 || strcmp(mode, "SAME_LOWER") == 0)
-			pad_same(w, d, mode[5] == 'U');
-		else if (strcmp(mode, "VALID") == 0)
-			w->pad[d] = w->pad_end[d] = 0;
-		else
-			return error_set(err, EXP_EUNSUPPORTED, "auto_pad \"%.32s\" is not supported", mode);
+		split_padding(w, d, mode != PADDING_NONE && need > w->in[d] ? need - w->in[d] : 0,
+			      mode != PADDING_SAME_LOWER);
 	}
-	return 0;
 }
 
 static int count_outputs(struct window *w, bool ceil_mode, struct exp_error *err)
@@ -99,16 +113,6 @@ static int count_outputs(struct window *w, bool ceil_mode, struct exp_error *err
 	return 0;
 }
 
-static int count_products(struct window *w, struct exp_error *err)
-{
-	struct shape taps = { 2, { w->kernel[0], w->kernel[1] } }, positions = { 2, { w->out[0], w->out[1] } };
-
-	w->pixels = w->in[0] * w->in[1];
-	if (!shape_try_count(&taps, &w->taps) || !shape_try_count(&positions, &w->positions))
-		return error_set(err, EXP_ELIMIT, "its output would have more than %zu floats a row", SHAPE_MAX_FLOATS);
-	return 0;
-}
-
 static struct window_range range_of(const struct window *w, size_t d, size_t k)
 {
 	size_t offset = k * w->dilation[d], pad = w->pad[d], stride = w->stride[d], padded = w->in[d] + pad;
@@ -120,128 +124,199 @@ static struct window_range range_of(const struct window *w, size_t d, size_t k)
 	return r;
 }
 
+static int count_product(const size_t sizes[WINDOW_DIMS], size_t *out, struct exp_error *err)
+{
+	struct shape s = { .rank = WINDOW_DIMS };
+
+	memcpy(s.dims, sizes, WINDOW_DIMS * sizeof(*sizes));
+	if (shape_try_count(&s, out))
+		return 0;
+	return error_set(err, EXP_ELIMIT, "a channel would have more than %zu elements", SHAPE_MAX_COUNT);
+}
+
 int window_prepare(struct window *w, struct arena *arena, struct exp_error *err)
 {
+	int rc;
+
+	if ((rc = count_product(w->in, &w->pixels, err)) || (rc = count_product(w->kernel, &w->taps, err)) ||
+	    (rc = count_product(w->out, &w->positions, err)))
+		return rc;
 	for (size_t d = 0; d < WINDOW_DIMS; d++) {
 		w->ranges[d] = arena_try_alloc(arena, w->kernel[d], sizeof(*w->ranges[d]));
 		if (!w->ranges[d])
-			return error_set(err, EXP_EMEMORY, "not enough memory to load the model");
+			return error_set(err, EXP_EMEMORY, "not enough memory to plan the model");
 		for (size_t k = 0; k < w->kernel[d]; k++)
 			w->ranges[d][k] = range_of(w, d, k);
 	}
 	return 0;
 }
 
-int window_infer(const struct op_build *b, const size_t *kernel, struct window *w, struct exp_error *err)
+/* What both kinds read. sizes: w's in or out, filled from input 0. */
+static int read_window(const struct op_build *b, const size_t *kernel, struct window *w, size_t sizes[WINDOW_DIMS],
+		       struct exp_error *err)
 {
-	const struct op_value *x = b->inputs[0];
-	size_t dims = x->shape.rank - 2;
-	int64_t ceil_mode = 0;
+	const struct shape *x = &b->inputs[0]->shape;
+	size_t first = x->rank >= 3 && x->rank <= 2 + WINDOW_DIMS ? WINDOW_DIMS + 2 - x->rank : 0;
 	char text[SHAPE_TEXT];
 	int rc;
 
-	if (!x->batched || (x->shape.rank != 3 && x->shape.rank != 4) || x->shape.dims[0] != 1)
+	if (x->rank < 3 || x->rank > 2 + WINDOW_DIMS)
 		return error_set(err, EXP_EUNSUPPORTED,
-				 "the input %s is not a batch of images [N, C, H, W] or series [N, C, L]",
-				 shape_format(&x->shape, x->batched, text));
-	*w = (struct window){ .in = { 1, 1 }, .kernel = { 1, 1 }, .stride = { 1, 1 }, .dilation = { 1, 1 } };
-	for (size_t i = 0; i < dims; i++) {
-		w->in[WINDOW_DIMS - dims + i] = x->shape.dims[2 + i];
-		if (kernel)
-			w->kernel[WINDOW_DIMS - dims + i] = kernel[i];
+				 "the input %s is no batch of series, images or volumes [N, C, …]",
+				 op_format(b, 0, text));
+	for (size_t d = 0; d < WINDOW_DIMS; d++) {
+		sizes[d] = d < first ? 1 : x->dims[2 + d - first];
+		w->kernel[d] = kernel && d >= first ? kernel[d - first] : 1;
+		w->stride[d] = w->dilation[d] = 1;
 	}
-	if ((rc = read_sizes(b, "kernel_shape", dims, 1, w->kernel, err)) ||
-	    (rc = read_sizes(b, "strides", dims, 1, w->stride, err)) ||
-	    (rc = read_sizes(b, "dilations", dims, 1, w->dilation, err)) || (rc = read_pads(b, dims, w, err)) ||
-	    (rc = apply_auto_pad(b, w, err)) || (rc = op_get_int(b, "ceil_mode", &ceil_mode, err)))
+	if ((rc = read_sizes(b, "kernel_shape", 1, w->kernel, err)) ||
+	    (rc = read_sizes(b, "strides", 1, w->stride, err)) ||
+	    (rc = read_sizes(b, "dilations", 1, w->dilation, err)) || (rc = read_pads(b, w, err)))
 		return rc;
-	for (size_t i = 0; kernel && i < dims; i++)
-		if (w->kernel[WINDOW_DIMS - dims + i] != kernel[i])
+	for (size_t d = first; d < WINDOW_DIMS; d++) {
+		if (kernel && w->kernel[d] != kernel[d - first])
 			return error_set(err, EXP_ESHAPE, "kernel_shape and the weight's shape differ");
-	if ((rc = count_outputs(w, ceil_mode != 0, err)) || (rc = count_products(w, err)))
-		return rc;
-	return window_prepare(w, b->arena, err);
+		if (w->kernel[d] < 1 || w->kernel[d] > MAX_KERNEL)
+			return error_set(err, EXP_ELIMIT, "a kernel of %zu elements is not supported", w->kernel[d]);
+	}
+	return 0;
 }
 
-void window_output(const struct op_build *b, const struct window *w, size_t channels)
+int window_infer(const struct op_build *b, const size_t *kernel, struct window *w, struct exp_error *err)
 {
-	struct shape *s = &b->output->shape;
-	size_t dims = b->inputs[0]->shape.rank - 2;
+	enum padding padding = PADDING_EXPLICIT;
+	int64_t ceil_mode = 0;
+	int rc;
 
+	*w = (struct window){ 0 };
+	if ((rc = read_window(b, kernel, w, w->in, err)) || (rc = read_padding(b, &padding, err)) ||
+	    (rc = op_get_int(b, "ceil_mode", &ceil_mode, err)))
+		return rc;
+	pad_automatically(w, padding);
+	rc = count_outputs(w, ceil_mode != 0, err);
+	return rc ? rc : window_prepare(w, b->arena, err);
+}
+
+/* ---- transposed ---- */
+
+/* in, and pads where they follow from it (ONNX, ConvTranspose). */
+static int size_transposed(struct window *w, const size_t extra[], const size_t wanted[], enum padding padding,
+			   struct exp_error *err)
+{
+	for (size_t d = 0; d < WINDOW_DIMS; d++) {
+		size_t most = w->stride[d] * (w->out[d] - 1) + extra[d] + reach(w, d);
+		size_t same = padding >= PADDING_SAME_UPPER ? w->out[d] * w->stride[d] : 0;
+
+		w->in[d] = wanted[d] ? wanted[d] : same;
+		if (w->in[d])
+			split_padding(w, d, most > w->in[d] ? most - w->in[d] : 0, padding == PADDING_SAME_UPPER);
+		else if (most > w->pad[d] + w->pad_end[d])
+			w->in[d] = most - w->pad[d] - w->pad_end[d];
+		else
+			return error_set(err, EXP_ESHAPE, "the padding leaves nothing of %zu elements", most);
+	}
+	return 0;
+}
+
+int window_infer_transposed(const struct op_build *b, const size_t *kernel, struct window *w, struct exp_error *err)
+{
+	size_t extra[WINDOW_DIMS] = { 0 }, wanted[WINDOW_DIMS] = { 0 };
+	enum padding padding = PADDING_EXPLICIT;
+	int rc;
+
+	*w = (struct window){ 0 };
+	if ((rc = read_window(b, kernel, w, w->out, err)) || (rc = read_padding(b, &padding, err)) ||
+	    (rc = read_sizes(b, "output_padding", 0, extra, err)) ||
+	    (rc = read_sizes(b, "output_shape", 1, wanted, err)))
+		return rc;
+	for (size_t d = 0; d < WINDOW_DIMS; d++) {
+		if (w->out[d] == 0)
+			return error_set(err, EXP_ESHAPE, "the input has no elements");
+		if (wanted[WINDOW_DIMS - 1] && d < WINDOW_DIMS - spatial(b))
+			wanted[d] = 1;
+	}
+	rc = size_transposed(w, extra, wanted, padding, err);
+	return rc ? rc : window_prepare(w, b->arena, err);
+}
+
+void window_output(const struct op_build *b, size_t i, size_t channels, const size_t sizes[WINDOW_DIMS])
+{
+	size_t dims = spatial(b);
+	struct shape *s;
+
+	if (!op_wants(b, i))
+		return;
+	s = &b->outputs[i]->shape;
 	*s = b->inputs[0]->shape;
 	s->dims[1] = channels;
-	for (size_t i = 0; i < dims; i++)
-		s->dims[2 + i] = w->out[WINDOW_DIMS - dims + i];
+	for (size_t d = 0; d < dims; d++)
+		s->dims[2 + d] = sizes[WINDOW_DIMS - dims + d];
 }
 
-/* ---- columns ---- */
+/* ---- taps and columns ---- */
 
-/* One row of outputs of one tap: line [out], from the image row that it reads. */
-static void gather_line(const struct window *w, const float *row, size_t k, float *line)
+struct window_tap window_tap(const struct window *w, size_t i)
 {
-	struct window_range r = w->ranges[1][k];
-	size_t stride = w->stride[1];
+	size_t x = i % w->kernel[2], y = i / w->kernel[2] % w->kernel[1], z = i / w->kernel[2] / w->kernel[1];
+	struct window_range planes = w->ranges[0][z], rows = w->ranges[1][y], columns = w->ranges[2][x];
+	struct window_tap t = { .planes = planes.end - planes.first,
+				.rows = rows.end - rows.first,
+				.count = columns.end - columns.first,
+				.in_plane = w->stride[0] * w->in[1] * w->in[2],
+				.in_row = w->stride[1] * w->in[2],
+				.in_step = w->stride[2],
+				.out_plane = w->out[1] * w->out[2],
+				.out_row = w->out[2] };
 
-	for (size_t o = 0; o < r.first; o++)
-		line[o] = 0.0f;
-	if (r.first < r.end) {
-		const float *from = row + window_reads(w, 1, k, r.first);
-
-		if (stride == 1)
-			memcpy(line + r.first, from, (r.end - r.first) * sizeof(*line));
-		for (size_t o = r.first; stride != 1 && o < r.end; o++)
-			line[o] = from[(o - r.first) * stride];
-	}
-	for (size_t o = r.end; o < w->out[1]; o++)
-		line[o] = 0.0f;
+	if (t.planes == 0 || t.rows == 0 || t.count == 0)
+		return (struct window_tap){ 0 };
+	t.in = (window_reads(w, 0, z, planes.first) * w->in[1] + window_reads(w, 1, y, rows.first)) * w->in[2] +
+	       window_reads(w, 2, x, columns.first);
+	t.out = (planes.first * w->out[1] + rows.first) * w->out[2] + columns.first;
+	return t;
 }
 
-static void scatter_line(const struct window *w, const float *line, size_t k, float *row)
+static void gather_line(const struct window_tap *t, const float *from, float *to)
 {
-	struct window_range r = w->ranges[1][k];
-	size_t stride = w->stride[1];
-	float *to;
-
-	if (r.first >= r.end)
-		return;
-	to = row + window_reads(w, 1, k, r.first);
-	if (stride == 1)
-		kernel_add(to, line + r.first, r.end - r.first);
-	for (size_t o = r.first; stride != 1 && o < r.end; o++)
-		to[(o - r.first) * stride] += line[o];
+	if (t->in_step == 1)
+		memcpy(to, from, t->count * sizeof(*to));
+	for (size_t o = 0; t->in_step != 1 && o < t->count; o++)
+		to[o] = from[o * t->in_step];
 }
 
-static void gather_tap(const struct window *w, const float *image, size_t ky, size_t kx, float *column)
+static void scatter_line(const struct window_tap *t, const float *from, float *to)
 {
-	struct window_range r = w->ranges[0][ky];
-
-	memset(column, 0, r.first * w->out[1] * sizeof(*column));
-	for (size_t o = r.first; o < r.end; o++)
-		gather_line(w, image + window_reads(w, 0, ky, o) * w->in[1], kx, column + o * w->out[1]);
-	memset(column + r.end * w->out[1], 0, (w->out[0] - r.end) * w->out[1] * sizeof(*column));
-}
-
-static void scatter_tap(const struct window *w, const float *column, size_t ky, size_t kx, float *image)
-{
-	struct window_range r = w->ranges[0][ky];
-
-	for (size_t o = r.first; o < r.end; o++)
-		scatter_line(w, column + o * w->out[1], kx, image + window_reads(w, 0, ky, o) * w->in[1]);
+	if (t->in_step == 1)
+		kernel_add(to, from, t->count);
+	for (size_t o = 0; t->in_step != 1 && o < t->count; o++)
+		to[o * t->in_step] += from[o];
 }
 
 void window_gather(const struct window *w, const float *image, size_t channels, float *columns)
 {
-	for (size_t c = 0; c < channels; c++, image += w->pixels)
-		for (size_t ky = 0; ky < w->kernel[0]; ky++)
-			for (size_t kx = 0; kx < w->kernel[1]; kx++, columns += w->positions)
-				gather_tap(w, image, ky, kx, columns);
+	for (size_t i = 0; i < channels * w->taps; i++, columns += w->positions) {
+		struct window_tap t = window_tap(w, i % w->taps);
+		const float *from = image + i / w->taps * w->pixels + t.in;
+
+		if (t.planes * t.rows * t.count < w->positions)
+			memset(columns, 0, w->positions * sizeof(*columns));
+		for (size_t z = 0; z < t.planes; z++)
+			for (size_t y = 0; y < t.rows; y++)
+				gather_line(&t, from + z * t.in_plane + y * t.in_row,
+					    columns + t.out + z * t.out_plane + y * t.out_row);
+	}
 }
 
 void window_scatter(const struct window *w, const float *columns, size_t channels, float *image)
 {
 	memset(image, 0, channels * w->pixels * sizeof(*image));
-	for (size_t c = 0; c < channels; c++, image += w->pixels)
-		for (size_t ky = 0; ky < w->kernel[0]; ky++)
-			for (size_t kx = 0; kx < w->kernel[1]; kx++, columns += w->positions)
-				scatter_tap(w, columns, ky, kx, image);
+	for (size_t i = 0; i < channels * w->taps; i++, columns += w->positions) {
+		struct window_tap t = window_tap(w, i % w->taps);
+		float *to = image + i / w->taps * w->pixels + t.in;
+
+		for (size_t z = 0; z < t.planes; z++)
+			for (size_t y = 0; y < t.rows; y++)
+				scatter_line(&t, columns + t.out + z * t.out_plane + y * t.out_row,
+					     to + z * t.in_plane + y * t.in_row);
+	}
 }

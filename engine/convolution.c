@@ -1,0 +1,427 @@
+#include "engine/convolution.h"
+
+#include <string.h>
+
+#include "engine/blas.h"
+#include "engine/kernels.h"
+
+enum { ALIGN_FLOATS = 16 };
+
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+static size_t align(size_t floats)
+{
+	return (floats + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+}
+
+/* ---- choosing a path ---- */
+
+/* oneDNN's and the reductions' kind: images and series. Volumes take the other paths. */
+static bool is_flat(const struct window *w)
+{
+	return w->in[0] == 1 && w->out[0] == 1 && w->kernel[0] == 1 && w->pad[0] == 0;
+}
+
+static int try_dnnl(const struct dnnl_conv_shape *s, enum dnnl_conv_direction direction, struct dnnl_conv **out,
+		    struct exp_error *err)
+{
+	int rc = dnnl_conv_new(s, direction, out, err);
+
+	return rc == EXP_EUNSUPPORTED ? 0 : rc;
+}
+
+static int init_dnnl(struct convolution *c, struct exp_error *err)
+{
+	struct dnnl_conv_shape s = { .samples = c->images,
+				     .channels = c->channels,
+				     .filters = c->filters,
+				     .groups = c->groups,
+				     .bias = c->has_bias };
+	int rc;
+
+	if (!is_flat(&c->w) || c->images * c->w.pixels * c->w.positions == 0)
+		return 0;
+	for (size_t d = 0; d < 2; d++) {
+		s.in[d] = c->w.in[1 + d];
+		s.out[d] = c->w.out[1 + d];
+		s.kernel[d] = c->w.kernel[1 + d];
+		s.stride[d] = c->w.stride[1 + d];
+		s.dilation[d] = c->w.dilation[1 + d];
+		s.pad[d] = c->w.pad[1 + d];
+	}
+	rc = try_dnnl(&s, DNNL_CONV_FORWARD, &c->forward, err);
+	return rc ? rc : try_dnnl(&s, DNNL_CONV_INPUT_GRADIENT, &c->backward, err);
+}
+
+static bool is_direct(const struct window *w)
+{
+	bool direct = w->taps == 1;
+
+	for (size_t d = 0; d < WINDOW_DIMS; d++)
+		direct = direct && w->stride[d] == 1 && w->pad[d] == 0 && w->in[d] == w->out[d];
+	return direct;
+}
+
+static size_t dnnl_scratch(const struct dnnl_conv *d)
+{
+	return d ? align(dnnl_conv_prepared(d)) + dnnl_conv_scratch(d) : 0;
+}
+
+/* What the plain paths need for one image. */
+static int count_columns(const struct convolution *c, size_t *out, struct exp_error *err)
+{
+	struct shape columns = { 3, { c->channels, c->w.taps, c->w.positions } };
+
+	*out = 0;
+	if (c->direct || c->depthwise || (c->forward && c->backward) || shape_try_count(&columns, out))
+		return 0;
+	return error_set(err, EXP_ELIMIT, "it would need more than %zu floats of scratch", SHAPE_MAX_COUNT);
+}
+
+int convolution_init(struct convolution *c, struct exp_error *err)
+{
+	size_t columns;
+	int rc;
+
+	c->depth = c->channels / c->groups * c->w.taps;
+	c->group_filters = c->filters / c->groups;
+	c->direct = is_direct(&c->w);
+	c->depthwise = c->channels == c->groups && !c->direct;
+	rc = init_dnnl(c, err);
+	if (rc == 0)
+		rc = count_columns(c, &columns, err);
+	if (rc) {
+		convolution_fini(c);
+		return rc;
+	}
+	c->scratch = larger(columns, larger(dnnl_scratch(c->forward), dnnl_scratch(c->backward)));
+	c->scratch += c->has_bias ? align(c->filters) : 0;
+	return 0;
+}
+
+void convolution_fini(struct convolution *c)
+{
+	dnnl_conv_free(c->forward);
+	dnnl_conv_free(c->backward);
+	c->forward = c->backward = NULL;
+}
+
+/* ---- taps one by one ---- */
+
+/* out += weight * image over the tap's box */
+KERNEL static void add_tap(const struct window_tap *t, float weight, const float *restrict from, float *restrict to)
+{
+	for (size_t z = 0; z < t->planes; z++) {
+		for (size_t y = 0; y < t->rows; y++) {
+			const float *x = from + t->in + z * t->in_plane + y * t->in_row;
+			float *o = to + t->out + z * t->out_plane + y * t->out_row;
+
+			if (t->in_step == 1)
+				for (size_t i = 0; i < t->count; i++)
+					o[i] += weight * x[i];
+			else
+				for (size_t i = 0; i < t->count; i++)
+					o[i] += weight * x[i * t->in_step];
+		}
+	}
+}
+
+/* image += weight * out */
+KERNEL static void add_tap_back(const struct window_tap *t, float weight, const float *restrict from,
+				float *restrict to)
+{
+	for (size_t z = 0; z < t->planes; z++) {
+		for (size_t y = 0; y < t->rows; y++) {
+			const float *o = from + t->out + z * t->out_plane + y * t->out_row;
+			float *x = to + t->in + z * t->in_plane + y * t->in_row;
+
+			if (t->in_step == 1)
+				for (size_t i = 0; i < t->count; i++)
+					x[i] += weight * o[i];
+			else
+				for (size_t i = 0; i < t->count; i++)
+					x[i * t->in_step] += weight * o[i];
+		}
+	}
+}
+
+static void fill_planes(float *planes, const float *values, size_t count, size_t size)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < size; k++)
+			planes[i * size + k] = values ? values[i] : 0.0f;
+}
+
+static void depthwise_forward(const struct convolution *c, const struct convolution_operands *with, const float *image,
+			      float *out)
+{
+	fill_planes(out, with->bias, c->filters, c->w.positions);
+	for (size_t i = 0; i < c->filters * c->w.taps; i++) {
+		struct window_tap t = window_tap(&c->w, i % c->w.taps);
+		size_t filter = i / c->w.taps;
+
+		add_tap(&t, with->weight[i], image + filter / c->group_filters * c->w.pixels,
+			out + filter * c->w.positions);
+	}
+}
+
+static void depthwise_backward(const struct convolution *c, const float *weight, const float *out, float *image)
+{
+	memset(image, 0, c->channels * c->w.pixels * sizeof(*image));
+	for (size_t i = 0; i < c->filters * c->w.taps; i++) {
+		struct window_tap t = window_tap(&c->w, i % c->w.taps);
+		size_t filter = i / c->w.taps;
+
+		add_tap_back(&t, weight[i], out + filter * c->w.positions,
+			     image + filter / c->group_filters * c->w.pixels);
+	}
+}
+
+/* ---- columns and a product ---- */
+
+/* Y_g [M/G, T] = W_g [M/G, K] columns_g [K, T] + b */
+static void columns_forward(const struct convolution *c, const struct convolution_operands *with, const float *image,
+			    float *out)
+{
+	size_t t = c->w.positions, part = c->group_filters;
+	const float *columns = c->direct ? image : with->scratch;
+
+	if (!c->direct)
+		window_gather(&c->w, image, c->channels, with->scratch);
+	if (with->bias)
+		fill_planes(out, with->bias, c->filters, t);
+	for (size_t g = 0; g < c->groups; g++)
+		blas_multiply(&(struct blas_product){ .a = with->weight + g * part * c->depth,
+						      .b = columns + g * c->depth * t,
+						      .c = out + g * part * t,
+						      .m = part,
+						      .n = t,
+						      .k = c->depth,
+						      .alpha = 1.0f,
+						      .beta = with->bias ? 1.0f : 0.0f });
+}
+
+/* dX_g = scatter(W_g^T dY_g) */
+static void columns_backward(const struct convolution *c, const struct convolution_operands *with, const float *out,
+			     float *image)
+{
+	size_t t = c->w.positions, part = c->group_filters;
+	float *columns = c->direct ? image : with->scratch;
+
+	for (size_t g = 0; g < c->groups; g++)
+		blas_multiply(&(struct blas_product){ .a = with->weight + g * part * c->depth,
+						      .b = out + g * part * t,
+						      .c = columns + g * c->depth * t,
+						      .m = c->depth,
+						      .n = t,
+						      .k = part,
+						      .trans_a = true,
+						      .alpha = 1.0f });
+	if (!c->direct)
+		window_scatter(&c->w, columns, c->channels, image);
+}
+
+/* ---- all of a batch ---- */
+
+static void dnnl_run(struct dnnl_conv *d, const struct convolution_operands *with, const float *from, float *to)
+{
+	float *prepared = with->scratch, *scratch = prepared + align(dnnl_conv_prepared(d));
+
+	dnnl_conv_prepare(d, with->weight, prepared);
+	dnnl_conv_run(d, &(struct dnnl_conv_buffers){
+			     .from = from, .prepared = prepared, .bias = with->bias, .to = to, .scratch = scratch });
+}
+
+void convolution_forward(const struct convolution *c, const struct convolution_operands *with, const float *image,
+			 float *out)
+{
+	struct convolution_operands own = *with;
+	size_t from = c->channels * c->w.pixels, to = c->filters * c->w.positions;
+
+	if (c->forward) {
+		if (c->has_bias && !with->bias) {
+			own.bias = with->scratch;
+			own.scratch = with->scratch + align(c->filters);
+			memset(with->scratch, 0, c->filters * sizeof(float));
+		}
+		dnnl_run(c->forward, &own, image, out);
+		return;
+	}
+	for (size_t b = 0; b < c->images; b++) {
+		if (c->depthwise)
+			depthwise_forward(c, with, image + b * from, out + b * to);
+		else
+			columns_forward(c, with, image + b * from, out + b * to);
+	}
+}
+
+void convolution_backward(const struct convolution *c, const struct convolution_operands *with, const float *out,
+			  float *image)
+{
+	size_t from = c->filters * c->w.positions, to = c->channels * c->w.pixels;
+	struct convolution_operands own = { .weight = with->weight, .scratch = with->scratch };
+
+	if (c->backward) {
+		dnnl_run(c->backward, &own, out, image);
+		return;
+	}
+	for (size_t b = 0; b < c->images; b++) {
+		if (c->depthwise)
+			depthwise_backward(c, with->weight, out + b * from, image + b * to);
+		else
+			columns_backward(c, with, out + b * from, image + b * to);
+	}
+}
+
+/* ---- gradients of the weight and the bias ---- */
+
+static size_t images_of_sample(const struct convolution_samples *s)
+{
+	return s->before * s->after;
+}
+
+/* As engine/reduce.h has it, of that many images. */
+static struct reduce_conv describe(const struct convolution *c, size_t images)
+{
+	struct reduce_conv r = {
+		.samples = images, .channels = c->channels, .filters = c->filters, .groups = c->groups
+	};
+
+	for (size_t d = 0; d < 2; d++) {
+		r.in[d] = c->w.in[1 + d];
+		r.out[d] = c->w.out[1 + d];
+		r.kernel[d] = c->w.kernel[1 + d];
+		r.stride[d] = c->w.stride[1 + d];
+		r.dilation[d] = c->w.dilation[1 + d];
+		r.pad[d] = c->w.pad[1 + d];
+	}
+	return r;
+}
+
+/* The factors of one group for one sample: its images' columns [images, C * taps, T], one after the other. */
+static struct reduce_factors describe_columns(const struct convolution *c, const struct convolution_samples *s)
+{
+	size_t t = c->w.positions;
+	size_t step = s->before > 1 ? s->samples : 1; /* images from one of a sample's to the next */
+
+	return (struct reduce_factors){
+		.left = { .outer = step * c->filters * t, .position = 1, .element = t },
+		.right = { .outer = c->channels * c->w.taps * t, .position = 1, .element = t },
+		.samples = 1,
+		.outer = images_of_sample(s),
+		.positions = t,
+		.rows = c->group_filters,
+		.cols = c->depth,
+		.scale = 1.0f,
+	};
+}
+
+/* Whether each image is a sample, so that one call does it all. */
+static bool is_simple(const struct convolution *c, const struct convolution_samples *s)
+{
+	return is_flat(&c->w) && images_of_sample(s) == 1;
+}
+
+size_t convolution_reduce_scratch(const struct convolution *c, const struct convolution_samples *s)
+{
+	struct reduce_conv images = describe(c, c->images);
+	struct reduce_factors columns = describe_columns(c, s);
+	size_t flat = is_flat(&c->w) ? reduce_scratch_conv(&images) : 0;
+
+	return is_simple(c, s) ? flat : larger(flat, reduce_scratch_factors(&columns));
+}
+
+int convolution_own_scratch(const struct convolution *c, const struct convolution_samples *s, size_t *out,
+			    struct exp_error *err)
+{
+	struct shape columns = { 4, { images_of_sample(s), c->channels, c->w.taps, c->w.positions } };
+
+	*out = 0;
+	if (is_simple(c, s) || shape_try_count(&columns, out))
+		return 0;
+	return error_set(err, EXP_ELIMIT, "it would need more than %zu floats of scratch", SHAPE_MAX_COUNT);
+}
+
+/* The reduction of sample n alone. */
+static struct reduce only(const struct reduce *r, size_t n)
+{
+	struct reduce one = *r;
+	size_t at = n - r->first;
+
+	one.first = 0;
+	one.samples = 1;
+	if (r->kind == REDUCE_ROWS)
+		one.out += at * r->floats;
+	if (r->kind == REDUCE_NORM || r->kind == REDUCE_DOT)
+		one.dots += at * (r->kind == REDUCE_DOT ? r->direction_count : 1);
+	return one;
+}
+
+static void reduce_sample(const struct convolution *c, const struct convolution_factors *f, size_t n, struct reduce *r)
+{
+	const struct convolution_samples *s = f->samples;
+	size_t pixels = c->channels * c->w.pixels, outputs = c->filters * c->w.positions;
+	size_t columns = c->channels * c->w.taps * c->w.positions;
+	size_t first = n * s->after, step = s->before > 1 ? s->samples : 1;
+	struct reduce_factors all = describe_columns(c, s);
+
+	for (size_t i = 0; i < images_of_sample(s); i++)
+		window_gather(&c->w, f->image + (first + i * step) * pixels, c->channels, f->scratch + i * columns);
+	for (size_t g = 0; g < c->groups; g++) {
+		all.left.data = f->out + first * outputs + g * c->group_filters * c->w.positions;
+		all.right.data = f->scratch + g * c->depth * c->w.positions;
+		all.at = g * c->group_filters * c->depth;
+		reduce_add_factors(r, &all);
+	}
+}
+
+/* Where samples add up anyway, the images of a sample may be taken for samples. */
+static void reduce_images(const struct convolution *c, const struct convolution_factors *f, struct reduce *r)
+{
+	struct reduce_conv all = describe(c, c->images);
+	struct reduce images = *r;
+
+	all.image = f->image;
+	all.out_grads = f->out;
+	images.first *= f->samples->after;
+	images.samples *= f->samples->after;
+	reduce_add_conv(&images, &all);
+}
+
+void convolution_reduce_weight(const struct convolution *c, const struct convolution_factors *f, struct reduce *r)
+{
+	bool adds_up = r->kind == REDUCE_SUM || r->kind == REDUCE_MOMENTS;
+
+	if (is_simple(c, f->samples) || (is_flat(&c->w) && f->samples->before == 1 && adds_up)) {
+		reduce_images(c, f, r);
+		return;
+	}
+	for (size_t n = r->first; n < r->first + r->samples; n++) {
+		struct reduce one = only(r, n);
+
+		reduce_sample(c, f, n, &one);
+	}
+}
+
+void convolution_reduce_bias(const struct convolution_planes *p, struct reduce *r)
+{
+	const struct convolution_samples *s = p->samples;
+	struct reduce_rows rows = { .rows = p->scratch, .samples = s->samples, .count = p->channels, .scale = 1.0f };
+	size_t images = s->before * s->samples * s->after;
+
+	if (images == s->samples) {
+		kernel_row_sums(p->scratch, p->data, images * p->channels, p->size);
+	} else {
+		memset(p->scratch, 0, s->samples * p->channels * sizeof(float));
+		for (size_t i = 0; i < images * p->channels; i++) {
+			size_t n = i / p->channels / s->after % s->samples;
+
+			p->scratch[n * p->channels + i % p->channels] +=
+			    (float)kernel_sum(p->data + i * p->size, p->size);
+		}
+	}
+	reduce_add_rows(r, &rows);
+}
