@@ -47,6 +47,7 @@ static int infer_bias(struct op_build *b, struct gemm *c, struct exp_error *err)
 	const struct op_value *bias = b->inputs[2], *y = b->outputs[0];
 	const struct shape *s = &bias->shape;
 	char text[SHAPE_TEXT];
+	bool fits;
 	int rc = op_need_float(b, 2, err);
 
 	if (rc)
@@ -57,10 +58,12 @@ static int infer_bias(struct op_build *b, struct gemm *c, struct exp_error *err)
 	    (c->bias_rows != c->rows && c->bias_rows != 1))
 		return error_set(err, EXP_ESHAPE, "C %s does not fit the output [%zu, %zu]", op_format(b, 2, text),
 				 c->rows, c->columns);
-	if (bias->batched
-		? !y->batched || c->bias_rows != c->rows || c->bias_columns != c->columns || bias->outer != y->outer
-		: y->batched && (c->samples.axis == 0 ? c->bias_rows : c->bias_columns) > 1 &&
-		      y->shape.dims[c->samples.axis] > 1)
+	if (bias->batched)
+		fits =
+		    y->batched && c->bias_rows == c->rows && c->bias_columns == c->columns && bias->outer == y->outer;
+	else
+		fits = !y->batched || (c->samples.axis == 0 ? c->bias_rows : c->bias_columns) == 1;
+	if (!fits)
 		return error_set(err, EXP_EUNSUPPORTED, "C %s does not have its samples where the output has them",
 				 op_format(b, 2, text));
 	op_set_role(b, 2, GRAPH_ROLE_BIAS, y->fan_in);
