@@ -65,9 +65,9 @@ struct contraction {
 };
 
 /*
- * For inputs 0 and 1 and output 0, whose shape is set: where the samples are, orders, weights, flops, scratch of
- * reductions. EXP_EUNSUPPORTED when samples would be mixed, or a weight's gradient is a sum over more places than
- * reductions know.
+ * For inputs 0 and 1 (B may be missing: a number that all letters go without) and output 0, whose shape is set: where
+ * the samples are, orders, weights, flops, scratch of reductions. EXP_EUNSUPPORTED when samples would be mixed, or a
+ * weight's gradient is a sum over more places than reductions know.
  */
 EXP_NODISCARD int contraction_infer(struct op_build *b, const struct contraction_letter *letters, size_t letter_count,
 				    struct contraction *c, struct exp_error *err);

@@ -15,11 +15,11 @@ struct where {
 static int find_letter(const struct op_build *b, const struct contraction_letter *letters, size_t count, size_t operand,
 		       struct where *out, struct exp_error *err)
 {
-	const struct op_value *v = b->inputs[operand];
+	const struct op_value *v = operand < b->input_count ? b->inputs[operand] : NULL;
 	int rc;
 
 	out->letter = count;
-	if (!v->batched)
+	if (!v || !v->batched)
 		return 0;
 	rc = op_find_samples(b, v, &out->at, err);
 	for (size_t i = 0; rc == 0 && i < count; i++)
@@ -212,7 +212,7 @@ static int set_weight(const struct op_build *b, const struct contraction_axis *a
 static int set_weights(struct op_build *b, const struct contraction_axis *axes, size_t count, struct contraction *c,
 		       struct exp_error *err)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2 && i < b->input_count; i++) {
 		size_t scratch;
 		int rc;
 
@@ -244,7 +244,7 @@ int contraction_infer(struct op_build *b, const struct contraction_letter *lette
 	for (size_t i = 0; i < count; i++)
 		b->flops *= axes[i].count;
 	c->count[CONTRACTION_A] = b->inputs[0]->count;
-	c->count[CONTRACTION_B] = b->inputs[1]->count;
+	c->count[CONTRACTION_B] = b->input_count > 1 ? b->inputs[1]->count : 1;
 	if (!shape_try_count(&b->outputs[0]->shape, &c->count[CONTRACTION_Y]))
 		return error_set(err, EXP_ELIMIT, "its output has more than %zu elements", SHAPE_MAX_COUNT);
 	rc = set_weights(b, axes, count, c, err);

@@ -16,6 +16,7 @@
 	X(op_depth_to_space)                                                                                           \
 	X(op_div)                                                                                                      \
 	X(op_dropout)                                                                                                  \
+	X(op_einsum)                                                                                                   \
 	X(op_expand)                                                                                                   \
 	X(op_eye_like)                                                                                                 \
 	X(op_flatten)                                                                                                  \
