@@ -51,6 +51,23 @@ static int refuse_training(const struct op_build *b, struct exp_error *err)
 	return error_set(err, EXP_EUNSUPPORTED, "training mode is not supported: export the model in evaluation mode");
 }
 
+/* Known data are known at once, so that the mask beside them is not computed by a view. */
+static int copy_known(struct op_build *b, struct exp_error *err)
+{
+	const struct op_value *x = b->inputs[0];
+	void *known, *probe = NULL;
+	int rc;
+
+	if (!x->known)
+		return 0;
+	rc = op_set_known(b, 0, &known, x->probe ? &probe : NULL, err);
+	if (rc == 0)
+		memcpy(known, x->known, x->count * sizeof(float));
+	if (rc == 0 && probe)
+		memcpy(probe, x->probe, x->count * sizeof(float));
+	return rc;
+}
+
 static int infer_dropout(struct op_build *b, struct exp_error *err)
 {
 	void *mask;
@@ -64,10 +81,10 @@ static int infer_dropout(struct op_build *b, struct exp_error *err)
 	op_copy(b, MASK, 0);
 	b->outputs[MASK]->type = TENSOR_BOOL;
 	b->outputs[MASK]->onnx_type = 0;
-	rc = op_set_known(b, MASK, &mask, NULL, err);
-	if (rc == 0)
-		memset(mask, 1, shape_count(&b->inputs[0]->shape));
-	return rc;
+	if ((rc = copy_known(b, err)) || (rc = op_set_known(b, MASK, &mask, NULL, err)))
+		return rc;
+	memset(mask, 1, shape_count(&b->inputs[0]->shape));
+	return 0;
 }
 
 /* ---- Flatten ---- */
