@@ -29,6 +29,23 @@ struct term {
 	size_t image, weight, out;
 };
 
+/* The pixel that a tap meets at an output, both counted in row-major order; false: padding. */
+static bool find_pixel(const struct window *w, size_t tap, size_t out, size_t *pixel)
+{
+	size_t at = 0, step = 1;
+
+	for (size_t d = WINDOW_DIMS; d-- > 0; tap /= w->kernel[d], out /= w->out[d]) {
+		size_t i = out % w->out[d] * w->stride[d] + tap % w->kernel[d] * w->dilation[d];
+
+		if (i < w->pad[d] || i - w->pad[d] >= w->in[d])
+			return false;
+		at += (i - w->pad[d]) * step;
+		step *= w->in[d];
+	}
+	*pixel = at;
+	return true;
+}
+
 /* Calls visit for every multiplication that does not meet padding. */
 static void visit_terms(const struct kernels_ref_conv *c, void (*visit)(void *arg, const struct term *t), void *arg)
 {
@@ -36,17 +53,13 @@ static void visit_terms(const struct kernels_ref_conv *c, void (*visit)(void *ar
 	size_t depth = c->channels, count = c->filters * depth * w->positions * w->taps;
 
 	for (size_t i = 0; i < count; i++) {
-		size_t kx = i % w->kernel[1], ky = i / w->kernel[1] % w->kernel[0], tap = i / w->taps;
-		size_t ox = tap % w->out[1], oy = tap / w->out[1] % w->out[0], d = tap / w->positions % depth;
-		size_t m = tap / w->positions / depth;
-		size_t y = oy * w->stride[0] + ky * w->dilation[0], x = ox * w->stride[1] + kx * w->dilation[1];
-		struct term t;
+		size_t tap = i % w->taps, out = i / w->taps % w->positions, d = i / w->taps / w->positions % depth;
+		size_t m = i / w->taps / w->positions / depth, pixel;
+		struct term t = { .weight = (m * depth + d) * w->taps + tap, .out = m * w->positions + out };
 
-		if (y < w->pad[0] || y - w->pad[0] >= w->in[0] || x < w->pad[1] || x - w->pad[1] >= w->in[1])
+		if (!find_pixel(w, tap, out, &pixel))
 			continue;
-		t.image = d * w->pixels + (y - w->pad[0]) * w->in[1] + x - w->pad[1];
-		t.weight = ((m * depth + d) * w->kernel[0] + ky) * w->kernel[1] + kx;
-		t.out = m * w->positions + oy * w->out[1] + ox;
+		t.image = d * w->pixels + pixel;
 		visit(arg, &t);
 	}
 }
