@@ -7,6 +7,16 @@
 
 #define IMAGE "input x 2 6 5\nparam w0 4 2 1 1\nparam b0 4\nConv x,w0,b0 -> h\n"
 
+/* What moves data stands behind a parameter as large as the data: h [N, 3, 4]. */
+#define MATRIX  "input x 3 4\nparam w 3 4\nMul x,w -> h\n"
+#define BATCH   "Shape h -> q\nints z 0\nGather q,z -> n\n"
+#define RANGE   "Shape h -> q\nint z 0\nint o 1\nGather q,z -> n\nRange z,n,o -> i\n"
+#define UPDATES MATRIX "param v 3 4\nMul x,v -> k\nints s 0\nints e 2\nints a 1\nSlice k,s,e,a -> u\n"
+#define TURNED                                                                                                         \
+	"input x 2 4\nparam w 2 4\nMul x,w -> h\nTranspose h -> t perm=[1,0,2]\nints i 1 -2\nints s 2 1\nReshape i,s " \
+	"-> j\n"
+#define IMAGE8 "input x 4 2 4\nparam w 4 2 4\nMul x,w -> h\n"
+
 static const char *const models[] = {
 	/* dense layers */
 	"input x 6\nparam w 4 6\nparam b 4\nGemm x,w,b -> y transB=1",
@@ -94,6 +104,92 @@ static const char *const models[] = {
 	IMAGE "ints p 0 1 2 0 0 0 1 1\nPad h,p -> k\nFlatten k -> f\nparam z 270 3\nMatMul f,z -> y",
 	"input x 3 8\nparam v 3 3 1\nConv x,v -> h\nMaxPool h -> k kernel_shape=[3] strides=[2]\nAveragePool k -> l "
 	"kernel_shape=[2]\nFlatten l -> y",
+	/* views, and samples that are not in front */
+	MATRIX "Transpose h -> t perm=[1,0,2]\nints m -1 4\nReshape t,m -> r\nparam v 4\nMul r,v -> s\nints a 3 -1 4\n"
+	       "Reshape s,a -> u\nTranspose u -> y perm=[1,0,2]",
+	"input x =2 3 4\nparam w 3 4\nMul x,w -> h\nints m 6 4\nReshape h,m -> r\nparam v 4\nMul r,v -> s\nints a 2 "
+	"12\n"
+	"Reshape s,a -> y",
+	"input x =1 3 4\nparam w 3 4\nMul x,w -> h\nTranspose h -> t perm=[1,0,2]\nints m 3 1 2 2\nReshape t,m -> r\n"
+	"ints a 3 4\nReshape r,a -> s\nints b 3 1 4\nReshape s,b -> u\nTranspose u -> y perm=[1,0,2]",
+	MATRIX "Dropout h -> d,_\nFlatten d -> y axis=2",
+	"input x 12\nparam w 12\nMul x,w -> h\nints m 0 3 -1\nReshape h,m -> r\nints a -1\nUnsqueeze r,a -> u\n"
+	"Squeeze u -> y",
+	/* transposes: of blocks, of lines, of parameters */
+	"input x 9 17\nparam w 9 17\nMul x,w -> h\nTranspose h -> y perm=[0,2,1]",
+	"input x 3 8 5\nparam w 3 8 5\nMul x,w -> h\nTranspose h -> y perm=[0,3,1,2]",
+	"input x 6 2 5\nparam w 6 2 5\nMul x,w -> h\nTranspose h -> y perm=[2,3,0,1]",
+	"input x 3 4\nparam w 4 3\nTranspose w -> v\nMul x,v -> y",
+	/* pieces */
+	MATRIX "ints s 2 -1\nints e -9 0\nints a 1 -1\nints d -1 -2\nSlice h,s,e,a,d -> y",
+	MATRIX "ints s 0 1\nints e 9223372036854775807 2\nints a 0 2\nSlice h,s,e,a -> y",
+	"opset 9\n" MATRIX "Slice h -> y starts=[1,-3] ends=[3,9] axes=[1,2]",
+	"input x 3 4\nparam w 5 4\nints s 1\nints e 4\nSlice w,s,e -> v\nMul x,v -> y",
+	MATRIX "ints s 1 2 1\nSplit h,s -> a,_,c axis=2\nConcat c,a -> y axis=-1",
+	"opset 11\n" MATRIX "Split h -> a,b axis=2 split=[1,3]\nConcat b,a,b -> y axis=2",
+	MATRIX "Split h -> a,b,c axis=1\nMul a,c -> d\nMul d,b -> y",
+	"input x 3 2\nparam w 3 4\nSplit w -> a,b axis=1\nMul x,b -> h\nMul h,a -> y",
+	"input x 4\nparam v 1\nparam w 3\nConcat v,w -> u axis=0\nMul x,u -> y",
+	/* what is the same for all samples, beside what is not */
+	MATRIX "param c 1 1 4\nConcat c,h -> y axis=1",
+	"input x =1 3 4\nparam w 3 4\nparam c 1 3 2\nMul x,w -> h\nConcat h,c -> y axis=2",
+	MATRIX "param c 3 1 2\nTranspose h -> t perm=[1,0,2]\nConcat t,c -> u axis=2\nTanh u -> y",
+	MATRIX BATCH
+	"ints r 2 4\nConcat n,r -> s axis=0\nparam c 1 4\nExpand c,s -> e\nTanh e -> f\nConcat f,h -> y axis=1",
+	MATRIX BATCH
+	"ints r 1 1\nConcat n,r -> s axis=0\nparam c 1 2 4\nTile c,s -> e\nTanh e -> f\nConcat f,h -> y axis=1",
+	"input x =2 3 4\nparam w 3 4\nMul x,w -> h\nparam c 1 1 4\nints s 2 2 4\nExpand c,s -> e\nConcat e,h -> y "
+	"axis=1",
+	"input x 3 1\nparam w 3 1\nMul x,w -> h\nints s 3 4\nExpand h,s -> y",
+	"input x 3 4\nparam w 3 1\nints s 3 4\nExpand w,s -> v\nMul x,v -> y",
+	MATRIX "ints r 2 1 3\nTile h,r -> t\nints m 2 -1 36\nReshape t,m -> u\nTranspose u -> y perm=[1,0,2]",
+	"input x 4 6\nparam w 2 3\nints r 2 2\nTile w,r -> v\nMul x,v -> y",
+	MATRIX "Shape h -> s\nConstantOfShape s -> k value={0.5}\nparam v 4\nMul k,v -> u\nConcat h,u -> y axis=2",
+	/* lookups */
+	"ids i 7 5\nparam w 7 4\nGather w,i -> y",
+	"ids i 5 3\nparam w 2 5 3\nGather w,i -> t axis=1\nTanh t -> u\nTranspose u -> y perm=[1,0,2,3]",
+	"ids i 5 3\nparam w 5 2\nTanh w -> v\nGather v,i -> y",
+	MATRIX "ints i 2 -3 2\nGather h,i -> y axis=1",
+	MATRIX "int i -1\nGather h,i -> y axis=1",
+	"input x 3 4\nparam w 5 4\nints i 4 0 2\nGather w,i -> v\nMul x,v -> y",
+	"input x 3 4\nparam w 5 4\nints i 4 0 4\nGather w,i -> v\nMul x,v -> y",
+	MATRIX RANGE "Gather h,i -> y",
+	MATRIX RANGE "ints a 1\nUnsqueeze i,a -> u\nids j 3 1\nConcat u,j -> t axis=1\nGatherND h,t -> y",
+	MATRIX "ids i 3 2 2\nGatherElements h,i -> y axis=1",
+	MATRIX "ids i 4 3 5\nGatherElements h,i -> y axis=-1",
+	"ids i 7 5\nparam w 1 7\nGatherElements w,i -> y axis=1",
+	"input x =1 3 4\nparam w 3 4\nMul x,w -> h\nints i 0 2 -1 1 1 1\nints s 1 2 3\nReshape i,s -> j\n"
+	"GatherElements h,j -> y axis=1",
+	"ids i 3 2 5 2\nparam w 3 3 4\nGatherND w,i -> y",
+	MATRIX "ids i 3 2 1\nGatherND h,i -> y batch_dims=1",
+	MATRIX "Transpose h -> t perm=[1,0,2]\nints i 2 0 2\nints s 3 1\nReshape i,s -> j\nGatherND t,j -> u\n"
+	       "Transpose u -> y perm=[1,0,2]",
+	/* scattered updates, meeting ones among them */
+	UPDATES "ids i 3 2 4\nScatterElements h,i,u -> y axis=1",
+	"opset 16\n" UPDATES "ids i 3 2 4\nScatterElements h,i,u -> y axis=1 reduction=add",
+	"opset 16\n" UPDATES "ids i 3 2 4\nScatterElements h,i,u -> y axis=1 reduction=mul",
+	"opset 10\n" MATRIX "ids i 3 2 2\nparam c 1 2 2\nScatter h,i,c -> y axis=1",
+	"opset 16\nids i 3 2 2\nparam c 1 3 2\nparam d 1 2 2\nScatterElements c,i,d -> y axis=1 reduction=mul",
+	"opset 16\n" TURNED
+	"param v 2 1 4\nMul t,v -> u\nScatterND t,j,u -> z reduction=mul\nTranspose z -> y perm=[1,0,2]",
+	"opset 16\n" TURNED "param v 2 1 4\nScatterND t,j,v -> z reduction=add\nTranspose z -> y perm=[1,0,2]",
+	TURNED "param v 3 1 4\nScatterND v,j,t -> z\nTranspose z -> y perm=[1,0,2]",
+	MATRIX RANGE
+	"ints a 1\nUnsqueeze i,a -> u\nids j 3 1\nConcat u,j -> t axis=1\nparam c 1 4\nScatterND h,t,c -> y",
+	/* triangles, sums, blocks, turns, masks */
+	MATRIX "Trilu h -> y",
+	"opset 14\n" MATRIX "int k -1\nTrilu h,k -> y upper=0",
+	MATRIX "int a 1\nCumSum h,a -> y",
+	MATRIX "int a -1\nCumSum h,a -> y exclusive=1",
+	MATRIX "int a 1\nCumSum h,a -> y exclusive=1 reverse=1",
+	IMAGE8 "DepthToSpace h -> y blocksize=2",
+	IMAGE8 "DepthToSpace h -> y blocksize=2 mode=CRD",
+	IMAGE8 "SpaceToDepth h -> y blocksize=2",
+	"ids l 4\n" MATRIX "ReverseSequence h,l -> y batch_axis=0 time_axis=1",
+	"ids i 5 3\nparam w 3 5\nint d 5\nnumbers v 0.5 2.0\nOneHot i,d,v -> o\nMul o,w -> y",
+	"ids i 5 3\nparam w 5 3\nint d 5\nnumbers v 0.5 2.0\nOneHot i,d,v -> o axis=1\nMul o,w -> y",
+	"input x 4 4\nparam w 4 4\nEyeLike w -> e k=1\nMul w,e -> v\nMul x,v -> y",
+	"input x 4\nparam w 4\nnumber a 0.5\nnumber b 2.5\nRange a,b,a -> r\nMul w,r -> v\nMul x,v -> y",
 };
 
 #endif
