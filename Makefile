@@ -2,7 +2,7 @@
 BUILD ?= build
 FLAGS = -Dwerror=true -Dstrict=true -Dfailpoints=true
 
-.PHONY: help install-deps build test demo test-asan test-crash format check-format clean
+.PHONY: help install-deps build test demo bench test-asan test-crash format check-format clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -23,6 +23,11 @@ test: build
 ## make demo           forget six real people, end to end; KEEP=1 leaves the daemon running, PORT=n chooses its port
 demo: build
 	@BUILD=$(BUILD) examples/demo
+
+## make bench          measure expunge beside PyTorch and onnxruntime; BENCH="--only exact" chooses, see docs/benchmarks.md
+bench: build
+	@ninja -C $(BUILD) bench/bench-engine
+	@bench/run --build $(BUILD) $(BENCH)
 
 ## make test-asan      the default suites under AddressSanitizer and UndefinedBehaviorSanitizer, leaks collected
 test-asan: install-deps
