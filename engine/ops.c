@@ -26,11 +26,14 @@
 	X(op_gemm)                                                                                                     \
 	X(op_global_average_pool)                                                                                      \
 	X(op_global_max_pool)                                                                                          \
+	X(op_gru)                                                                                                      \
 	X(op_identity)                                                                                                 \
 	X(op_log_softmax)                                                                                              \
+	X(op_lstm)                                                                                                     \
 	X(op_mat_mul)                                                                                                  \
 	X(op_max_pool)                                                                                                 \
 	X(op_mul)                                                                                                      \
+	X(op_negative_log_likelihood_loss)                                                                             \
 	X(op_non_zero)                                                                                                 \
 	X(op_one_hot)                                                                                                  \
 	X(op_pad)                                                                                                      \
@@ -39,6 +42,7 @@
 	X(op_reshape)                                                                                                  \
 	X(op_resize)                                                                                                   \
 	X(op_reverse_sequence)                                                                                         \
+	X(op_rnn)                                                                                                      \
 	X(op_scatter)                                                                                                  \
 	X(op_scatter_elements)                                                                                         \
 	X(op_scatter_nd)                                                                                               \
@@ -47,6 +51,7 @@
 	X(op_size)                                                                                                     \
 	X(op_slice)                                                                                                    \
 	X(op_softmax)                                                                                                  \
+	X(op_softmax_cross_entropy_loss)                                                                               \
 	X(op_space_to_depth)                                                                                           \
 	X(op_split)                                                                                                    \
 	X(op_squeeze)                                                                                                  \
