@@ -20,7 +20,8 @@ static void multiply_strided(const struct walk *w, float beta)
 
 	for (size_t i = 0; i < m->count; i++) {
 		for (size_t j = 0; j < n->count; j++) {
-			const float *left = w->left + i * m->left, *right = w->right + j * n->right;
+			const float *left = w->left + i * m->left + j * n->left;
+			const float *right = w->right + i * m->right + j * n->right;
 			float *out = w->out + i * m->out + j * n->out, sum = 0.0f;
 
 			for (size_t t = 0; t < k->count; t++)
