@@ -54,6 +54,21 @@ static int agree(const struct op_samples *each, struct op_samples *at, bool *bat
 	return 0;
 }
 
+/* Updates have the shape of what they replace; where the samples are, one for all will do. */
+static int spread_updates(struct op_build *b, const struct spread_place *to, struct spread *out, struct exp_error *err)
+{
+	const struct shape *s = &b->inputs[UPDATES]->shape;
+	char have[SHAPE_TEXT], want[SHAPE_TEXT];
+	bool fits = s->rank == to->shape.rank;
+
+	for (size_t d = 0; fits && d < s->rank; d++)
+		fits = s->dims[d] == to->shape.dims[d] || (to->samples && to->samples->axis == d);
+	if (!fits)
+		return error_set(err, EXP_ESHAPE, "updates of shape %s do not fit; %s is expected",
+				 op_format(b, UPDATES, have), shape_format(&to->shape, want));
+	return spread_init(b, UPDATES, to, out, err);
+}
+
 static int infer_elements(struct op_build *b, struct scatter *c, struct exp_error *err)
 {
 	struct spread_place out = { .shape = b->inputs[DATA]->shape }, places = { .shape = b->inputs[INDICES]->shape };
@@ -86,7 +101,7 @@ static int infer_elements(struct op_build *b, struct scatter *c, struct exp_erro
 	if ((rc = indexing_elements(b, INDICES, &places, &out.shape, axis, &c->at, err)) ||
 	    (rc = spread_init(b, DATA, &out, &c->data, err)))
 		return rc;
-	return spread_init(b, UPDATES, &places, &c->updates, err);
+	return spread_updates(b, &places, &c->updates, err);
 }
 
 /*
@@ -169,7 +184,7 @@ static int infer_tuples(struct op_build *b, struct scatter *c, struct exp_error 
 	how.own = is_own ? &own : NULL;
 	if ((rc = indexing_tuples(b, INDICES, &how, &c->at, err)) || (rc = spread_init(b, DATA, &out, &c->data, err)))
 		return rc;
-	return spread_init(b, UPDATES, &to, &c->updates, err);
+	return spread_updates(b, &to, &c->updates, err);
 }
 
 static int infer(struct op_build *b, struct exp_error *err)
