@@ -303,10 +303,12 @@ static int name_value(struct finder *f, const struct onnx_constant *c, const cha
 static bool is_transposed(const struct finder *f, const struct onnx_constant *a, const struct onnx_constant *b)
 {
 	size_t rows = a->shape.dims[0], columns = a->shape.dims[1];
-	const uint8_t *x = f->bytes + a->offset, *y = f->bytes + b->offset;
+	const uint8_t *x, *y;
 
 	if (b->shape.rank != 2 || b->offset == ONNX_NOWHERE || b->shape.dims[0] != columns || b->shape.dims[1] != rows)
 		return false;
+	x = f->bytes + a->offset;
+	y = f->bytes + b->offset;
 	for (size_t i = 0; i < rows; i++)
 		for (size_t k = 0; k < columns; k++)
 			if (memcmp(x + (i * columns + k) * sizeof(float), y + (k * rows + i) * sizeof(float),
