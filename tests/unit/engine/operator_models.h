@@ -17,11 +17,31 @@
 	"-> j\n"
 #define IMAGE8 "input x 4 2 4\nparam w 4 2 4\nMul x,w -> h\n"
 
+/* Sequences of three, time in front: t [3, N, 4]. */
+#define SEQUENCE "opset 14\ninput x 3 4\nparam w 3 4\nMul x,w -> h\nTranspose h -> t perm=[1,0,2]\n"
+#define LSTM     "param u 1 8 4\nparam r 1 8 2\nparam b 1 16\n"
+#define LSTM2    "param u 2 8 4\nparam r 2 8 2\nparam b 2 16\n"
+#define GRU      "param u 1 6 4\nparam r 1 6 2\nparam b 1 12\n"
+#define GRU2     "param u 2 6 4\nparam r 2 6 2\nparam b 2 12\n"
+#define RNN2     "param u 2 2 4\nparam r 2 2 2\nparam b 2 4\n"
+/* All outputs of a recurrent node, the samples in front. */
+#define TIMES  "Transpose s -> y perm=[2,0,1,3]\n"
+#define STATES "Concat f,c -> e axis=2\nTranspose e -> y perm=[1,0,2]"
+#define BOTH                                                                                                           \
+	"Transpose s -> p0 perm=[2,0,1,3]\nFlatten p0 -> p1\nTranspose f -> p2 perm=[1,0,2]\nFlatten p2 -> "           \
+	"p3\nConcat "                                                                                                  \
+	"p1,p3 -> y axis=1"
+
+#define HEADS                                                                                                          \
+	"input x 3 8\nparam p 8 8\nMatMul x,p -> a\nints s 0 3 2 4\nReshape a,s -> b\n"                                \
+	"Transpose b -> h perm=[0,2,1,3]\n"
+
 static const char *const models[] = {
 	/* dense layers */
 	"input x 6\nparam w 4 6\nparam b 4\nGemm x,w,b -> y transB=1",
 	"input x 6\nparam w 6 4\nparam b 1 4\nGemm x,w,b -> y alpha=0.5 beta=-1.5",
 	"input x 6\nparam w 6 4\nparam b 1\nGemm x,w,b -> y alpha=2.0",
+	"input x 6\nparam w 6 4\nparam b 1 1\nGemm x,w,b -> y alpha=2.0",
 	"input x 6\nparam v 6 6\nparam w 6 4\nMatMul x,v -> h\nGemm h,w -> y",
 	"input x 6\nparam v 6 4\nparam w 6 4\nMatMul x,v -> h\nGemm x,w,h -> y beta=0.5",
 	"input x 6\npositive p 1 3\nparam q 3 6\nparam w 4 6\nGemm p,q -> r transA=1 transB=1\nparam s 1 3\nparam t 3 "
@@ -31,6 +51,57 @@ static const char *const models[] = {
 	"param u 5 2\nparam z 6 3\nFlatten k -> l\nMatMul f,v -> m\nMatMul l,z -> n\nAdd m,n -> y",
 	"input x 3 4\nints merge -1 4\nints split -1 15\nparam w 4 5\nparam b 5\nparam v 15 3\nReshape x,merge -> s\n"
 	"Gemm s,w,b -> h beta=0.5\nReshape h,split -> f\nGemm f,v -> y",
+	/* samples along the columns of both */
+	"input x 6\nparam w 4 6\nparam b 4 1\nTranspose x -> t perm=[1,0]\nGemm w,t,b -> h beta=2.0\nparam v 4 3\nGemm "
+	"h,v -> y transA=1",
+	"input x 6\nparam w 6 4\nparam v 4 3\nTranspose x -> t perm=[1,0]\nGemm w,t -> h transA=1\nGemm v,h -> g "
+	"transA=1\nTranspose g -> y perm=[1,0]",
+	"input x 6\nparam w 6 4\nGemm x,w -> h\nparam v 4 3\nGemm v,h -> g transA=1 transB=1\nTranspose g -> y "
+	"perm=[1,0]",
+	/* sequences: rows of samples, samples in the middle */
+	"input x 3 4\nparam w 4 5\nparam v 15 3\nMatMul x,w -> h\nFlatten h -> f\nMatMul f,v -> y",
+	"input x 3 4\nparam w 4 5\nparam v 15 3\nTranspose x -> t perm=[1,0,2]\nMatMul t,w -> h\nTranspose h -> g "
+	"perm=[1,0,2]\nFlatten g -> f\nMatMul f,v -> y",
+	"input x 3 4\nparam w 4 5\nparam b 5\nparam v 5 3\nTranspose x -> t perm=[1,0,2]\nints s -1 4\nReshape t,s -> "
+	"r\nGemm r,w,b -> h\nMatMul h,v -> g\nints u 3 -1 3\nReshape g,u -> k\nTranspose k -> l perm=[1,0,2]\nFlatten "
+	"l -> y",
+	/* the weight on the left, with heads of its own, broadcast over the samples, a vector */
+	"input x 4 5\nparam p 5 5\nparam w 3 4\nMatMul x,p -> a\nMatMul w,a -> h\nparam v 15 2\nFlatten h -> f\nMatMul "
+	"f,v -> y",
+	HEADS "param w 2 4 5\nMatMul h,w -> k\nFlatten k -> f\nparam z 30 2\nMatMul f,z -> y",
+	HEADS "param w 1 2 5 3\nMatMul w,h -> k\nFlatten k -> f\nparam z 40 2\nMatMul f,z -> y",
+	HEADS "param w 1 4 5\nMatMul h,w -> k\nFlatten k -> f\nparam z 30 2\nMatMul f,z -> y",
+	HEADS
+	"param w 2 1 4\nparam u 4 1\nMatMul h,u -> o\nMatMul o,w -> k\nFlatten k -> f\nparam z 24 2\nMatMul f,z -> y",
+	"input x 3 4\nparam p 4 4\nMatMul x,p -> a\nparam w 2 1 4 5\nMatMul a,w -> h\nTranspose h -> t "
+	"perm=[1,0,2,3]\nFlatten t -> f\nparam z 30 2\nMatMul f,z -> y",
+	"input x 3 4\nparam p 4 4\nMatMul x,p -> a\nparam w 4\nMatMul a,w -> y",
+	"input x 3 4\nparam p 4 4\nMatMul x,p -> a\nparam w 3\nMatMul w,a -> y",
+	"input x 6\nparam p 6 4\nMatMul x,p -> a\nparam w 4\nMatMul a,w -> y",
+	/* both sides from the samples */
+	HEADS "Transpose h -> t perm=[0,1,3,2]\nMatMul h,t -> q\nMatMul q,h -> k\nFlatten k -> f\nparam z 24 2\nMatMul "
+	      "f,z -> y",
+	"input x 3 4\nparam p 4 4\nMatMul x,p -> a\nints s 0 1 3 4\nReshape a,s -> b\nints t 0 2 2 3\nReshape a,t -> "
+	"c\nMatMul c,b -> d\nFlatten d -> f\nparam z 16 2\nMatMul f,z -> y",
+	/* einsum */
+	HEADS "Einsum h,h -> q equation=bhqd,bhkd->bhqk\nEinsum q,h -> k equation=bhqk,bhkd->bqhd\nFlatten k -> "
+	      "f\nparam z 24 2\nMatMul f,z -> y",
+	HEADS "param w 3 5 4\nEinsum h,w -> k equation=bhqc,qkc->bhqk\nFlatten k -> f\nparam z 30 2\nMatMul f,z -> y",
+	HEADS "param w 2 4 5\nEinsum h,w -> k equation=bhtd,hde->bte\nFlatten k -> f\nparam z 15 2\nMatMul f,z -> y",
+	HEADS "param w 5 3 2\nEinsum h,w -> k equation=bhtd,eth->bed\nFlatten k -> f\nparam z 20 2\nMatMul f,z -> y",
+	HEADS "param w 4\nEinsum h,w -> k equation=...d,d\nFlatten k -> f\nparam z 6 2\nMatMul f,z -> y",
+	HEADS "param w 3 2\nEinsum w,h -> k equation=th,bhtd->thbd\nTranspose k -> l perm=[2,0,1,3]\nFlatten l -> "
+	      "f\nparam z 24 2\nMatMul f,z -> y",
+	HEADS "param w 4 6\nEinsum h,w -> k equation=bhtd,de->bhe\nFlatten k -> f\nparam z 12 2\nMatMul f,z -> y",
+	"input x 3 3\nparam p 3 3\nMatMul x,p -> a\nEinsum a -> d equation=bii->bi\nEinsum a -> e "
+	"equation=...ij->...ji\nEinsum e -> g equation=bij->bi\nEinsum d,g -> h equation=...i,...i->...i\nparam z 3 "
+	"2\nMatMul h,z -> y",
+	"input x 3 3\nparam p 3 3\nMatMul x,p -> a\nEinsum p -> d equation=ij->ji\nEinsum a,d -> e "
+	"equation=bij,jk\nFlatten e -> f\nparam z 9 2\nEinsum f,z -> y equation=ab,bc",
+	"input x 4 3 2\nparam p 2 2\nMatMul x,p -> a\nparam w 3 2 5\nEinsum a,w -> k equation=bsct,cte->bse\nFlatten k "
+	"-> f\nparam z 20 2\nMatMul f,z -> y",
+	"input x 4 3 2\nparam p 2 2\nMatMul x,p -> a\nparam w 3 5\nEinsum a,w -> k equation=bsct,ce->bset\nFlatten k "
+	"-> f\nparam z 40 2\nMatMul f,z -> y",
 	/* element by element */
 	"input x 6\nparam w 6 4\nparam b 4\nMatMul x,w -> h\nAdd h,b -> y",
 	"input x 6\nparam w 6 4\nparam b 4\nMatMul x,w -> h\nSub b,h -> y",
@@ -88,6 +159,29 @@ static const char *const models[] = {
 	"input x 3 9\nparam v 3 3 1\nparam w 4 3 3\nparam b 4\nConv x,v -> h\nConv h,w,b -> k pads=[2,1] strides=[2] "
 	"dilations=[2]\nFlatten k -> y",
 	"input x 2 4 4\nparam w 2 2 3 3\nConv x,w -> h pads=[1,1,1,1]\nTanh h -> t\nConv t,w -> k\nFlatten k -> y",
+	/* volumes, films (several images a sample), channels of their own, enough for Winograd */
+	"input x 2 3 4 5\nparam v 2 2 1 1 1\nparam w 3 2 2 3 2\nparam b 3\nConv x,v -> h\nConv h,w,b -> k "
+	"pads=[1,1,0,0,1,1] strides=[1,2,2] dilations=[1,1,2]\nFlatten k -> y",
+	"input x 3 2 4 4\nints m -1 2 4 4\nints u -1 3 2 4 4\nparam v 2 2 1 1\nparam w 2 2 3 3\nparam b 2\nReshape x,m "
+	"-> "
+	"f\nConv f,v -> g\nConv g,w,b -> h pads=[1,1,1,1]\nReshape h,u -> k\nFlatten k -> y",
+	"input x 6 5 5\nparam v 6 1 1 1\nparam w 12 1 3 3\nparam b 12\nConv x,v -> h group=6\nConv h,w,b -> k group=6 "
+	"pads=[1,1,1,1] strides=[2,1]\nFlatten k -> y",
+	"input x 2 13 13\nparam v 32 2 1 1\nparam w 32 32 3 3\nparam b 32\nConv x,v -> h\nConv h,w,b -> k "
+	"pads=[1,1,1,1]\n"
+	"GlobalAveragePool k -> l\nFlatten l -> y",
+	"input x 2 5\nparam w 3 2 3\nparam v 3 2 2 2\nConv v,u -> t\nparam u 2 2 1 1\nFlatten t -> s axis=2\nConv x,s "
+	"-> "
+	"k\nFlatten k -> y",
+	IMAGE "param w 4 3 3 2\nparam b 3\nConvTranspose h,w,b -> k strides=[2,3] pads=[1,0,0,1] output_padding=[1,2]\n"
+	      "Flatten k -> y",
+	IMAGE "param w 4 2 2 3\nConvTranspose h,w -> k group=2 dilations=[2,1]\nFlatten k -> y",
+	IMAGE "param w 4 1 3 3\nparam b 1\nConvTranspose h,w,b -> k auto_pad=SAME_UPPER strides=[2,2]\nFlatten k -> y",
+	IMAGE "param w 4 2 3 3\nConvTranspose h,w -> k output_shape=[13,10] strides=[2,2]\nFlatten k -> y",
+	"input x 3 4\nparam v 3 3 1\nparam w 3 2 3\nparam b 2\nConv x,v -> h\nConvTranspose h,w,b -> k strides=[2]\n"
+	"Flatten k -> y",
+	"input x 2 2 3 2\nparam v 2 2 1 1 1\nparam w 2 2 2 2 3\nConv x,v -> h\nConvTranspose h,w -> k strides=[1,2,1]\n"
+	"Flatten k -> y",
 	/* normalisation and pools */
 	IMAGE "positive s 4\nparam b 4\nparam m 4\npositive v 4\nBatchNormalization h,s,b,m,v -> k "
 	      "epsilon=0.1\nFlatten k -> y",
@@ -101,6 +195,31 @@ static const char *const models[] = {
 	IMAGE "AveragePool h -> k kernel_shape=[3,3] pads=[1,1,1,1] strides=[2,2] ceil_mode=1 "
 	      "count_include_pad=1\nFlatten k -> y",
 	IMAGE "GlobalAveragePool h -> k\nFlatten k -> y",
+	IMAGE "GlobalMaxPool h -> k\nFlatten k -> y",
+	IMAGE "MaxPool h -> k,i kernel_shape=[2,3] auto_pad=SAME_UPPER strides=[2,1]\nFlatten k -> y",
+	"input x 2 3 4 5\nparam v 2 2 1 1 1\nConv x,v -> h\nMaxPool h -> k kernel_shape=[2,2,3]\nAveragePool k -> l "
+	"kernel_shape=[1,2,2] pads=[0,1,0,0,0,1] count_include_pad=1\nFlatten l -> y",
+	/* around and between */
+	IMAGE "ints p 0 -1 2 3 0 2 3 1\nPad h,p -> k mode=reflect\nFlatten k -> y",
+	IMAGE "ints p 0 1 -1 3 0 -2 2 -1\nPad h,p -> k mode=edge\nFlatten k -> y",
+	IMAGE "ints p 0 1 -1 3 0 -2 2 -1\nnumber c 0.5\nPad h,p,c -> k\nFlatten k -> y",
+	"opset 10\n" IMAGE "Pad h -> k pads=[0,0,1,2,0,1,0,-1] value=0.25\nFlatten k -> y",
+	IMAGE
+	"numbers s 1.0 1.0 2.0 3.0\nResize h,_,s -> k coordinate_transformation_mode=asymmetric nearest_mode=floor\n"
+	"Flatten k -> y",
+	IMAGE BATCH "ints c 4 9 3\nConcat n,c -> s axis=0\nResize h,_,_,s -> k mode=linear\nFlatten k -> y",
+	IMAGE "numbers s 1.0 1.0 1.5 0.6\nResize h,_,s -> k mode=linear coordinate_transformation_mode=align_corners\n"
+	      "Flatten k -> y",
+	IMAGE
+	"numbers s 1.0 1.0 1.7 0.5\nResize h,_,s -> k mode=cubic coordinate_transformation_mode=pytorch_half_pixel\n"
+	"Flatten k -> y",
+	IMAGE
+	"numbers s 1.0 1.0 1.7 1.5\nResize h,_,s -> k mode=cubic exclude_outside=1 cubic_coeff_a=-0.5\nFlatten k -> y",
+	IMAGE BATCH "numbers r 0.0 0.0 0.4 0.6 1.0 1.0 0.6 1.2\nints c 4 3 4\nConcat n,c -> s axis=0\nResize h,r,_,s "
+		    "-> k mode=linear "
+		    "coordinate_transformation_mode=tf_crop_and_resize extrapolation_value=2.0\nFlatten k -> y",
+	"opset 10\n" IMAGE "numbers s 1.0 1.0 2.0 0.5\nResize h,s -> k mode=linear\nFlatten k -> y",
+	"opset 9\n" IMAGE "numbers s 1.0 1.0 2.0 2.0\nUpsample h,s -> k mode=nearest\nFlatten k -> y",
 	IMAGE "ints p 0 1 2 0 0 0 1 1\nPad h,p -> k\nFlatten k -> f\nparam z 270 3\nMatMul f,z -> y",
 	"input x 3 8\nparam v 3 3 1\nConv x,v -> h\nMaxPool h -> k kernel_shape=[3] strides=[2]\nAveragePool k -> l "
 	"kernel_shape=[2]\nFlatten l -> y",
@@ -190,6 +309,40 @@ static const char *const models[] = {
 	"ids i 5 3\nparam w 5 3\nint d 5\nnumbers v 0.5 2.0\nOneHot i,d,v -> o axis=1\nMul o,w -> y",
 	"input x 4 4\nparam w 4 4\nEyeLike w -> e k=1\nMul w,e -> v\nMul x,v -> y",
 	"input x 4\nparam w 4\nnumber a 0.5\nnumber b 2.5\nRange a,b,a -> r\nMul w,r -> v\nMul x,v -> y",
+	/* recurrent layers: directions, lengths, states that are given, several sequences a sample, weights alone */
+	SEQUENCE LSTM "LSTM t,u,r,b -> s hidden_size=2\n" TIMES,
+	SEQUENCE LSTM "LSTM t,u,r,b -> _,f,c direction=reverse\n" STATES,
+	"ids l 4\n" SEQUENCE LSTM2 "LSTM t,u,r,b,l -> s,f,c direction=bidirectional\n" BOTH,
+	"ids l 4\n" SEQUENCE LSTM2
+	"param i 2 1 2\nparam j 2 1 2\nLSTM t,u,r,b,l,i,j -> _,f,c direction=bidirectional\n" STATES,
+	SEQUENCE LSTM
+	"LSTM t,u,r -> s0,f0,c0\nints o 1\nSqueeze s0,o -> q\nparam u1 1 8 2\nparam r1 1 8 2\nparam p 1 6\n"
+	"LSTM q,u1,r1,b,_,f0,c0,p -> s,f,c direction=reverse activations=[Sigmoid,Tanh,Tanh]\n" BOTH,
+	"opset 14\ninput x 3 4\nparam w 3 4\nMul x,w -> h\nparam p 2 6\n" LSTM2
+	"LSTM h,u,r,b,_,_,_,p -> s,f,c direction=bidirectional layout=1\nFlatten s -> p1\nFlatten f -> p2\nFlatten c "
+	"-> p3\n"
+	"Concat p1,p2,p3 -> y axis=1",
+	"input x 2 3 4\nparam w 2 3 4\nMul x,w -> h\nTranspose h -> t perm=[2,0,1,3]\nints m 3 -1 4\nReshape t,m -> "
+	"q\n" LSTM "LSTM q,u,r,b -> _,f\nints k -1 4\nReshape f,k -> y",
+	"input x 2 2\nparam w 3 2 4\n" LSTM "LSTM w,u,r,b -> _,f\nMul x,f -> y",
+	SEQUENCE GRU "GRU t,u,r,b -> s\n" TIMES,
+	SEQUENCE GRU "GRU t,u,r,b -> s linear_before_reset=1\n" TIMES,
+	"ids l 4\n" SEQUENCE GRU2 "param i 2 1 2\nGRU t,u,r,b,l,i -> s,f direction=bidirectional\n" BOTH,
+	"ids l 4\n" SEQUENCE GRU2
+	"param i 2 1 2\nGRU t,u,r,b,l,i -> s,f direction=bidirectional linear_before_reset=1\n" BOTH,
+	SEQUENCE "param u 1 6 4\nparam r 1 6 2\nGRU t,u,r -> s0,f0\nGRU t,u,r,_,_,f0 -> s,f direction=reverse "
+		 "linear_before_reset=1\n" BOTH,
+	"opset 14\ninput x 3 4\nparam w 3 4\nMul x,w -> h\n" GRU "GRU h,u,r,b -> y layout=1 direction=reverse",
+	"input x 2 2\nparam w 3 2 4\n" GRU "GRU w,u,r,b -> _,f linear_before_reset=1\nMul x,f -> y",
+	"ids l 4\n" SEQUENCE RNN2 "RNN t,u,r,b,l -> s,f direction=bidirectional\n" BOTH,
+	SEQUENCE RNN2 "RNN t,u,r,b -> s,f direction=bidirectional activations=[Relu,Relu]\n" BOTH,
+	/* losses as nodes */
+	"ids l 4\ninput x 6\nparam w 6 4\nMatMul x,w -> h\nSoftmaxCrossEntropyLoss h,l -> s reduction=none\nints o 1\n"
+	"Unsqueeze s,o -> y",
+	"ids l 4 3\ninput x 4 3\nparam w 4 3\nMul x,w -> h\nparam c 4\nSoftmaxCrossEntropyLoss h,l,c -> s,p "
+	"reduction=none ignore_index=1\nints o 1\nUnsqueeze s,o -> q\nConcat p,q -> y axis=1",
+	"ids l 4 3\ninput x 4 3\nparam w 4 3\nMul x,w -> h\nNegativeLogLikelihoodLoss h,l -> y reduction=none "
+	"ignore_index=-7",
 };
 
 #endif
