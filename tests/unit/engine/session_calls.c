@@ -111,11 +111,13 @@ Test(session_calls, a_tap_reads_replaces_and_gives_gradients)
 /* Behind a replaced value there is no gradient; a cotangent at a tap alone starts one. */
 Test(session_calls, gradients_start_and_end_at_taps)
 {
-	float replace[ROWS * 4] = { 0.5f }, cotangent[ROWS * 4], behind[24 + 4 + 12] = { 0 }, from[24 + 4 + 12] = { 0 };
+	float replace[ROWS * 4], cotangent[ROWS * 4], behind[24 + 4 + 12] = { 0 }, from[24 + 4 + 12] = { 0 };
 	struct session_result r = { .out = behind };
 	struct loss loss = { .kind = LOSS_CROSS_ENTROPY };
 	struct fixture f;
 
+	for (size_t i = 0; i < ROWS * 4; i++)
+		replace[i] = 0.5f;
 	set_up(&f, MLP, "k");
 	loss.labels = f.labels;
 	run(&f, &(struct session_call){ .taps = &(struct session_tap){ .replace = replace },
