@@ -2,8 +2,10 @@
 """The models without their weights, for machines that have no PyTorch to export them.
 
 bench/skeletons/NAME.onnx.gz is what bench/models.py exports with the data of its large fp32 initializers taken out; mean and
-standard deviation of each stand in its doc_string. fill_all writes models with random weights of the same spread, rows and
-labels, as bench/models.py does. Run as a program it makes the skeletons from exported models: skeletons.py MODELS.
+standard deviation of each stand in its doc_string.
+
+    skeletons.py fill FOLDER    writes models with random weights of the same spread, rows and labels, as bench/models.py does
+    skeletons.py strip FOLDER   makes the skeletons anew from what bench/models.py has written
 
 Protocol Buffers' wire format is walked by hand: this needs Python's standard library alone.
 """
@@ -135,15 +137,14 @@ def fill_all(folder):
             save_npy(folder / f"{prefix}.labels.npy", "<i8", (rows,), labels[:rows])
 
 
-def main():
-    models = Path(sys.argv[1])
+def strip_all(folder):
     FOLDER.mkdir(exist_ok=True)
     for name in MODELS:
-        shutil.copy(models / f"{name}.json", FOLDER)
+        shutil.copy(folder / f"{name}.json", FOLDER)
         for form in (f"{name}.onnx", f"{name}.kept.onnx"):
-            skeleton = with_tensors((models / form).read_bytes(), strip)
+            skeleton = with_tensors((folder / form).read_bytes(), strip)
             (FOLDER / f"{form}.gz").write_bytes(gzip.compress(skeleton, mtime=0))
 
 
 if __name__ == "__main__":
-    main()
+    {"fill": fill_all, "strip": strip_all}[sys.argv[1]](Path(sys.argv[2]))
