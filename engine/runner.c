@@ -31,13 +31,15 @@ int runner_memory_fit(struct runner_memory *m, const struct plan *p)
 		mem_free(m->spare_in);
 		mem_free(m->out);
 		mem_free(m->reduces);
+		mem_free(m->directions);
 		m->in = mem_try_alloc(edges, sizeof(*m->in));
 		m->spare_in = mem_try_alloc(edges, sizeof(*m->spare_in));
 		m->out = mem_try_alloc(edges, sizeof(*m->out));
 		m->reduces = mem_try_alloc(edges, sizeof(*m->reduces));
+		m->directions = mem_try_alloc(edges, RUNNER_MAX_DIRECTIONS * sizeof(*m->directions));
 		m->edges = edges;
 	}
-	return m->in && m->spare_in && m->out && m->reduces ? 0 : EXP_EMEMORY;
+	return m->in && m->spare_in && m->out && m->reduces && m->directions ? 0 : EXP_EMEMORY;
 }
 
 void runner_memory_fini(struct runner_memory *m)
@@ -48,6 +50,7 @@ void runner_memory_fini(struct runner_memory *m)
 	mem_free(m->spare_in);
 	mem_free(m->out);
 	mem_free(m->reduces);
+	mem_free(m->directions);
 	mem_free(m->reached);
 	*m = (struct runner_memory){ 0 };
 }

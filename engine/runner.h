@@ -9,6 +9,8 @@
 
 #include "engine/plan.h"
 
+enum { RUNNER_MAX_DIRECTIONS = 64 };
+
 /* What one thread needs to run any plan of a graph; grown as plans come. */
 struct runner_memory {
 	float *block; /* [floats], 64-byte aligned */
@@ -16,6 +18,7 @@ struct runner_memory {
 	struct op_input *in, *spare_in; /* [edges] */
 	struct op_output *out;          /* [edges] */
 	struct reduce *reduces;         /* [edges] */
+	const float **directions;       /* [edges, RUNNER_MAX_DIRECTIONS] */
 	size_t edges;
 	uint8_t *reached; /* [value_count of the graph] */
 };

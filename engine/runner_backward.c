@@ -134,7 +134,7 @@ static bool set_direct(const struct backward *b, size_t root, struct reduce *r)
 	return true;
 }
 
-/* False when this pass leaves the value out. directions: room for as many pointers. */
+/* False when this pass leaves the value out. directions: room for the pointers. */
 static bool set_reduce(const struct backward *b, size_t root, const float **directions, struct reduce *r)
 {
 	const struct plan *p = b->r->plan;
@@ -167,10 +167,8 @@ static bool set_reduce(const struct backward *b, size_t root, const float **dire
 
 /* ---- one node ---- */
 
-enum { MAX_DIRECTIONS = 64 };
-
 /* Says to each input what becomes of its gradient; false when there is nothing to do. */
-static bool bind_inputs(const struct backward *b, size_t node, const float *directions[MAX_DIRECTIONS])
+static bool bind_inputs(const struct backward *b, size_t node)
 {
 	struct runner *r = b->r;
 	const struct graph_node *n = &r->graph->nodes[node];
@@ -184,7 +182,8 @@ static bool bind_inputs(const struct backward *b, size_t node, const float *dire
 			continue;
 		root = r->plan->inf.roots[n->inputs[i]];
 		if (!r->plan->inf.values[root].batched) {
-			if (!b->g->none && set_reduce(b, root, directions, &r->memory->reduces[i]))
+			if (!b->g->none && set_reduce(b, root, r->memory->directions + i * RUNNER_MAX_DIRECTIONS,
+						      &r->memory->reduces[i]))
 				r->memory->in[i].reduce = &r->memory->reduces[i];
 		} else if (b->pass != PASS_WINDOW) {
 			size_t own = r->plan->grads[root];
@@ -259,14 +258,13 @@ static bool has_turn(const struct backward *b, size_t node)
 
 static void backward_node(const struct backward *b, size_t node)
 {
-	const float *directions[MAX_DIRECTIONS];
 	bool turn = has_turn(b, node);
 	struct runner_step s;
 
 	runner_bind(b->r, node, &s);
 	if (turn)
 		b->g->wait(b->g->arg, node);
-	if (bind_outputs(b, node) && bind_inputs(b, node, directions)) {
+	if (bind_outputs(b, node) && bind_inputs(b, node)) {
 		separate_equals(b, node);
 		s.run.op->backward(&s.run);
 		take_spares(b, node);

@@ -18,8 +18,6 @@ enum { SHARD_SAMPLES = 32 };
 /* Floats of memory that a shard should take, unless one sample needs more. */
 #define SHARD_FLOATS ((size_t)1 << 27)
 
-enum { MAX_DIRECTIONS = 64 };
-
 /* One thread's means. scores, log_probs and grads are sample after sample. */
 struct session_lane {
 	struct runner_memory memory;
@@ -449,7 +447,7 @@ static int check_reduce(const struct session_call *c)
 	case SESSION_NORM:
 		return r && r->dots ? 0 : EXP_EINVAL;
 	case SESSION_DOT:
-		return r && r->dots && r->directions && r->direction_count <= MAX_DIRECTIONS ? 0 : EXP_EINVAL;
+		return r && r->dots && r->directions && r->direction_count <= RUNNER_MAX_DIRECTIONS ? 0 : EXP_EINVAL;
 	case SESSION_MOMENTS:
 		return r && r->moments ? 0 : EXP_EINVAL;
 	case SESSION_NONE:
