@@ -137,16 +137,13 @@ static int take_plan(const struct graph *g, size_t samples, enum plan_kind kind,
 	return 0;
 }
 
-static int find_cost(struct graph *g, size_t batch, struct describe_cost *cost, struct exp_error *err)
+static int find_cost(const struct graph *g, size_t batch, struct describe_cost *cost, struct exp_error *err)
 {
-	struct session *s;
-	int rc = session_new(g, batch, &s, err);
+	int rc = session_shard(g, batch, &cost->shard, err);
 
 	if (rc)
 		return rc;
 	cost->batch = batch;
-	cost->shard = session_shard(s);
-	session_free(s);
 	rc = take_plan(g, cost->shard, PLAN_FORWARD, cost, err);
 	return rc ? rc : take_plan(g, cost->shard, PLAN_BACKWARD, cost, err);
 }

@@ -109,6 +109,17 @@ static int choose_shard(struct session *s, size_t wanted, struct exp_error *err)
 	}
 }
 
+int session_shard(const struct graph *g, size_t batch, size_t *shard, struct exp_error *err)
+{
+	struct session s = { .batch = batch, .plans = { .graph = g } };
+	int rc = choose_shard(&s, 0, err);
+
+	plan_cache_fini(&s.plans);
+	if (rc == 0)
+		*shard = s.shard;
+	return rc;
+}
+
 static int open_lanes(struct session *s, unsigned threads, struct exp_error *err)
 {
 	size_t floats = graph_output_floats(s->graph), scores;
@@ -198,11 +209,6 @@ void session_free(struct session *s)
 size_t session_batch(const struct session *s)
 {
 	return s->batch;
-}
-
-size_t session_shard(const struct session *s)
-{
-	return s->shard;
 }
 
 struct graph *session_graph(const struct session *s)

@@ -37,9 +37,12 @@ EXP_NODISCARD int session_open(struct graph *g, const struct session_options *op
 EXP_NODISCARD int session_new(struct graph *g, size_t batch, struct session **out, struct exp_error *err);
 void session_free(struct session *s);
 size_t session_batch(const struct session *s);
-size_t session_shard(const struct session *s);                /* samples that a thread runs at once */
 struct graph *session_graph(const struct session *s);         /* borrowed */
 size_t session_tap_floats(const struct session *s, size_t k); /* of one sample */
+
+/* How many of a call's samples a session runs at once on each thread, worked out without opening one. Errors as above.
+ */
+EXP_NODISCARD int session_shard(const struct graph *g, size_t batch, size_t *shard, struct exp_error *err);
 
 /* outputs [n, output floats]: the graph's own first output, as it is (serving). */
 EXP_NODISCARD int session_forward(struct session *s, const struct params *p, const float *inputs, size_t n,
