@@ -170,9 +170,7 @@ static const char *const models[] = {
 	"input x 2 13 13\nparam v 32 2 1 1\nparam w 32 32 3 3\nparam b 32\nConv x,v -> h\nConv h,w,b -> k "
 	"pads=[1,1,1,1]\n"
 	"GlobalAveragePool k -> l\nFlatten l -> y",
-	"input x 2 5\nparam w 3 2 3\nparam v 3 2 2 2\nConv v,u -> t\nparam u 2 2 1 1\nFlatten t -> s axis=2\nConv x,s "
-	"-> "
-	"k\nFlatten k -> y",
+	"input x 2 4 3\nparam u 2 2 1 1\nparam c 2\nparam v 3 2 2 2\nConv v,u,c -> w\nConv x,w -> k\nFlatten k -> y",
 	IMAGE "param w 4 3 3 2\nparam b 3\nConvTranspose h,w,b -> k strides=[2,3] pads=[1,0,0,1] output_padding=[1,2]\n"
 	      "Flatten k -> y",
 	IMAGE "param w 4 2 2 3\nConvTranspose h,w -> k group=2 dilations=[2,1]\nFlatten k -> y",
