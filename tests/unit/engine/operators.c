@@ -223,9 +223,9 @@ ParameterizedTest(const size_t *number, operators, per_sample)
 	for (size_t n = 0; n < ROWS; n++) {
 		double size = sqrt(d.norms[n] * (double)f.floats);
 
-		cr_assert(fabs(norms[n] - d.norms[n]) < 1e-5 * d.norms[n], "norm %zu: %g, by definition %g in\n%s", n,
+		cr_assert(fabs(norms[n] - d.norms[n]) <= 1e-5 * d.norms[n], "norm %zu: %g, by definition %g in\n%s", n,
 			  norms[n], d.norms[n], model);
-		cr_assert(fabs(dots[n] - d.dots[n]) < 1e-5 * size, "dot %zu: %g, by definition %g in\n%s", n, dots[n],
+		cr_assert(fabs(dots[n] - d.dots[n]) <= 1e-5 * size, "dot %zu: %g, by definition %g in\n%s", n, dots[n],
 			  d.dots[n], model);
 	}
 	free(d.squares);
@@ -267,7 +267,7 @@ ParameterizedTest(const size_t *number, operators, tangents)
 
 		for (size_t i = 0; i < floats; i++)
 			dot += (double)f.cotangent[n * floats + i] * (double)tangents[n * floats + i];
-		cr_assert(fabs(dot - dots[n]) < 1e-4 * size, "sample %zu: forward %g, backward %g in\n%s", n, dot,
+		cr_assert(fabs(dot - dots[n]) <= 1e-4 * size, "sample %zu: forward %g, backward %g in\n%s", n, dot,
 			  dots[n], model);
 	}
 	free(tangents);
