@@ -4,9 +4,16 @@
  */
 #include "engine/spread.h"
 
+/* A file may name thousands of inputs in a few bytes each, so they are remembered in few bytes. */
+struct part {
+	size_t at, entries; /* see spread.h */
+};
+
 struct concat {
-	struct spread *parts; /* [inputs] */
-	size_t size;          /* bytes of an element */
+	struct part *parts; /* [inputs] */
+	struct op_samples samples;
+	bool batched;
+	size_t axis, size; /* size: bytes of an element */
 };
 
 /* The first batched input decides on the shape, else the first. */
@@ -64,12 +71,19 @@ static int infer_shape(struct op_build *b, size_t model, size_t *axis, struct op
 	return 0;
 }
 
+static struct spread_place place_of(const struct concat *c, const struct shape *out)
+{
+	struct spread_place place = { .shape = *out, .samples = c->batched ? &c->samples : NULL };
+
+	spread_dense(&place.shape, place.steps);
+	return place;
+}
+
 static int infer(struct op_build *b, struct exp_error *err)
 {
 	struct concat *c = b->config;
 	struct spread_place place;
-	struct op_samples at;
-	size_t axis, model;
+	size_t model;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < b->input_count; i++)
@@ -77,37 +91,61 @@ static int infer(struct op_build *b, struct exp_error *err)
 	if (rc)
 		return rc;
 	model = model_input(b);
-	rc = infer_shape(b, model, &axis, &at, err);
+	rc = infer_shape(b, model, &c->axis, &c->samples, err);
 	if (rc)
 		return rc;
+	c->batched = b->inputs[model]->batched;
 	c->size = tensor_size(b->outputs[0]->type);
 	c->parts = arena_try_alloc(b->arena, b->input_count, sizeof(c->parts[0]));
 	if (!c->parts)
 		return error_set(err, EXP_EMEMORY, "not enough memory to plan the model");
-	place = (struct spread_place){ .shape = b->outputs[0]->shape, .samples = b->outputs[0]->batched ? &at : NULL };
-	spread_dense(&place.shape, place.steps);
+	place = place_of(c, &b->outputs[0]->shape);
 	for (size_t i = 0; rc == 0 && i < b->input_count; i++) {
-		place.shape.dims[axis] = b->inputs[i]->shape.dims[axis];
-		rc = spread_init(b, i, &place, &c->parts[i], err);
-		place.at += place.shape.dims[axis] * (size_t)place.steps[axis];
+		const struct op_value *v = b->inputs[i];
+		size_t each = !v->batched && v->trainable && c->batched ? b->samples * v->count : 0;
+
+		place.shape.dims[c->axis] = v->shape.dims[c->axis];
+		c->parts[i].at = place.at;
+		rc = spread_check(b, i, &place, &c->parts[i].entries, err);
+		place.at += v->shape.dims[c->axis] * (size_t)place.steps[c->axis];
+		b->scratch = each > b->scratch ? each : b->scratch;
 	}
 	return rc;
+}
+
+static struct spread part(const struct op_run *r, size_t i)
+{
+	const struct concat *c = r->config;
+	struct spread_place place = place_of(c, &r->out->value->shape);
+	struct spread spread;
+
+	place.shape.dims[c->axis] = r->in[i].value->shape.dims[c->axis];
+	place.at = c->parts[i].at;
+	spread_build(r->in[i].value, r->samples, &place, c->parts[i].entries, &spread);
+	return spread;
 }
 
 static void forward(const struct op_run *r)
 {
 	const struct concat *c = r->config;
 
-	for (size_t i = 0; i < r->in_count; i++)
-		strided_copy(&c->parts[i].map, c->size, r->out->data, r->in[i].data);
+	for (size_t i = 0; i < r->in_count; i++) {
+		struct spread spread = part(r, i);
+
+		strided_copy(&spread.map, c->size, r->out->data, r->in[i].data);
+	}
 }
 
 static void backward(const struct op_run *r)
 {
-	const struct concat *c = r->config;
+	for (size_t i = 0; i < r->in_count; i++) {
+		struct spread spread;
 
-	for (size_t i = 0; i < r->in_count; i++)
-		spread_back(&c->parts[i], &r->in[i], r->out->grad, r->scratch);
+		if (!r->in[i].grad && !r->in[i].reduce)
+			continue;
+		spread = part(r, i);
+		spread_back(&spread, &r->in[i], r->out->grad, r->scratch);
+	}
 }
 
 const struct op op_concat = {

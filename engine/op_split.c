@@ -9,8 +9,9 @@
 enum { SIZES = 1 };
 
 struct split {
-	struct strided *pieces; /* [outputs] */
-	size_t size;            /* bytes of an element */
+	size_t *ends;                /* [outputs]: of each piece, along the axis */
+	size_t before, whole, after; /* of the input: [before, whole, after] */
+	size_t size;                 /* bytes of an element */
 };
 
 /* The sizes are an attribute until opset 12, an input since 13; without them the pieces are equal. */
@@ -42,16 +43,6 @@ static int read_sizes(const struct op_build *b, size_t whole, const int64_t **si
 	return 0;
 }
 
-/* The piece at of out's shape in a tensor of shape whole. */
-static void map_piece(struct strided *map, const struct shape *whole, size_t axis, size_t at, const struct shape *out)
-{
-	map->from_at = (ptrdiff_t)(at * shape_span(whole, axis + 1, whole->rank));
-	for (size_t d = 0; d < out->rank; d++)
-		strided_push(map, out->dims[d], (ptrdiff_t)shape_span(whole, d + 1, whole->rank),
-			     (ptrdiff_t)shape_span(out, d + 1, out->rank));
-	strided_merge(map);
-}
-
 static int infer(struct op_build *b, struct exp_error *err)
 {
 	struct split *c = b->config;
@@ -66,33 +57,49 @@ static int infer(struct op_build *b, struct exp_error *err)
 	    (b->output_count > 1 && (rc = op_keep_apart(b, 0, axis, err))))
 		return rc;
 	c->size = tensor_size(b->inputs[0]->type);
-	c->pieces = arena_try_alloc(b->arena, b->output_count, sizeof(c->pieces[0]));
-	if (!c->pieces)
+	c->before = shape_span(x, 0, axis);
+	c->whole = x->dims[axis];
+	c->after = shape_span(x, axis + 1, x->rank);
+	c->ends = arena_try_alloc(b->arena, b->output_count, sizeof(c->ends[0]));
+	if (!c->ends)
 		return error_set(err, EXP_EMEMORY, "not enough memory to plan the model");
 	for (size_t i = 0; rc == 0 && i < b->output_count; i++) {
 		size_t size = sizes ? (size_t)sizes[i] : x->dims[axis] / b->output_count;
-		struct shape out = *x;
 
-		out.dims[axis] = size;
-		map_piece(&c->pieces[i], x, axis, at, &out);
 		at += size;
+		c->ends[i] = at;
 		if (!b->outputs[i])
 			continue;
 		op_copy(b, i, 0);
-		b->outputs[i]->shape = out;
+		b->outputs[i]->shape.dims[axis] = size;
 		rc = op_keep_samples(b, i, 0, err);
 	}
 	b->selects = true;
 	return rc;
 }
 
+/* From the input to output i. */
+static struct strided piece(const struct split *c, size_t i)
+{
+	size_t start = i ? c->ends[i - 1] : 0, line = (c->ends[i] - start) * c->after;
+	struct strided map = { .from_at = (ptrdiff_t)(start * c->after) };
+
+	strided_push(&map, c->before, (ptrdiff_t)(c->whole * c->after), (ptrdiff_t)line);
+	strided_push(&map, line, 1, 1);
+	strided_merge(&map);
+	return map;
+}
+
 static void forward(const struct op_run *r)
 {
 	const struct split *c = r->config;
 
-	for (size_t i = 0; i < r->out_count; i++)
+	for (size_t i = 0; i < r->out_count; i++) {
+		struct strided map = piece(c, i);
+
 		if (r->out[i].data)
-			strided_copy(&c->pieces[i], c->size, r->out[i].data, r->in->data);
+			strided_copy(&map, c->size, r->out[i].data, r->in->data);
+	}
 }
 
 static void backward(const struct op_run *r)
@@ -107,7 +114,7 @@ static void backward(const struct op_run *r)
 	if (!whole)
 		memset(r->in->grad, 0, r->in->value->count * sizeof(float));
 	for (size_t i = 0; i < r->out_count; i++) {
-		struct strided back = strided_reverse(&c->pieces[i]);
+		struct strided map = piece(c, i), back = strided_reverse(&map);
 
 		if (r->out[i].grad)
 			strided_copy(&back, sizeof(float), r->in->grad, r->out[i].grad);

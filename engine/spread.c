@@ -17,24 +17,31 @@ static int misfit(const struct op_build *b, size_t i, const struct spread_place 
 			 op_format(b, i, from), shape_format(&place->shape, to));
 }
 
-void spread_init_map(struct op_build *b, size_t i, const struct strided *map, size_t axis, struct spread *out)
+static void build(const struct op_value *v, size_t samples, const struct strided *map, size_t axis, struct spread *out)
 {
-	const struct op_value *v = b->inputs[i];
-	size_t scratch;
-
 	out->map = *map;
 	out->by_sample = axis < map->rank && !v->batched && v->trainable;
-	if (out->by_sample) {
-		out->samples = b->samples;
-		out->count = v->count;
+	out->samples = samples;
+	out->count = v->count;
+	if (out->by_sample)
 		out->rows = strided_reverse_by_sample(map, axis, v->count);
-		scratch = out->samples * out->count;
-		b->scratch = scratch > b->scratch ? scratch : b->scratch;
-	}
 	strided_merge(&out->map);
 	out->once = true;
 	for (size_t d = 0; d < out->map.rank; d++)
 		out->once = out->once && out->map.from[d] && out->map.sizes[d];
+}
+
+static void raise_scratch(struct op_build *b, const struct spread *s)
+{
+	size_t scratch = s->by_sample ? s->samples * s->count : 0;
+
+	b->scratch = scratch > b->scratch ? scratch : b->scratch;
+}
+
+void spread_init_map(struct op_build *b, size_t i, const struct strided *map, size_t axis, struct spread *out)
+{
+	build(b->inputs[i], b->samples, map, axis, out);
+	raise_scratch(b, out);
 }
 
 /* A value that a file made for its own batch size can serve another when it says the same of every sample. */
@@ -64,30 +71,65 @@ static size_t count_entries(const struct op_build *b, size_t i, size_t d, const 
 	return entries == b->file_batch && says_the_same(v, d, at, entries) ? entries : 0;
 }
 
-int spread_init(struct op_build *b, size_t i, const struct spread_place *place, struct spread *out,
-		struct exp_error *err)
+/* Size of v along dimension d of the place. */
+static size_t size_at(const struct op_value *v, const struct spread_place *place, size_t d)
 {
-	const struct shape *from = &b->inputs[i]->shape, *to = &place->shape;
-	struct strided map = { .to_at = (ptrdiff_t)place->at };
-	size_t axis = STRIDED_MAX_AXES, lead = to->rank - from->rank;
+	size_t lead = place->shape.rank - v->shape.rank;
 
-	if (from->rank > to->rank)
+	return d < lead ? 1 : v->shape.dims[d - lead];
+}
+
+int spread_check(const struct op_build *b, size_t i, const struct spread_place *place, size_t *entries,
+		 struct exp_error *err)
+{
+	const struct op_value *v = b->inputs[i];
+	const struct shape *to = &place->shape;
+
+	*entries = 1;
+	if (v->shape.rank > to->rank)
 		return misfit(b, i, place, err);
 	for (size_t d = 0; d < to->rank; d++) {
 		const struct op_samples *at = place->samples && place->samples->axis == d ? place->samples : NULL;
-		size_t have = d < lead ? 1 : from->dims[d - lead];
-		ptrdiff_t steps[2] = { have == 1 ? 0 : (ptrdiff_t)shape_span(from, d - lead + 1, from->rank),
-				       place->steps[d] };
-		size_t entries = at && have != 1 ? count_entries(b, i, d - lead, at) : 1;
+		size_t have = size_at(v, place, d);
 
-		if (at ? entries == 0 : have != to->dims[d] && have != 1)
+		if (at && have != 1)
+			*entries = count_entries(b, i, d - (to->rank - v->shape.rank), at);
+		if (at ? *entries == 0 : have != to->dims[d] && have != 1)
 			return misfit(b, i, place, err);
-		if (at)
-			axis = strided_push_samples(&map, at, b->samples, entries, steps);
+	}
+	return 0;
+}
+
+void spread_build(const struct op_value *v, size_t samples, const struct spread_place *place, size_t entries,
+		  struct spread *out)
+{
+	const struct shape *to = &place->shape;
+	struct strided map = { .to_at = (ptrdiff_t)place->at };
+	size_t axis = STRIDED_MAX_AXES;
+
+	for (size_t d = 0; d < to->rank; d++) {
+		ptrdiff_t steps[2] = { 0, place->steps[d] };
+
+		if (size_at(v, place, d) != 1)
+			steps[0] = (ptrdiff_t)shape_span(&v->shape, d + 1 - (to->rank - v->shape.rank), v->shape.rank);
+		if (place->samples && place->samples->axis == d)
+			axis = strided_push_samples(&map, place->samples, samples, entries, steps);
 		else
 			strided_push(&map, to->dims[d], steps[0], steps[1]);
 	}
-	spread_init_map(b, i, &map, axis, out);
+	build(v, samples, &map, axis, out);
+}
+
+int spread_init(struct op_build *b, size_t i, const struct spread_place *place, struct spread *out,
+		struct exp_error *err)
+{
+	size_t entries;
+	int rc = spread_check(b, i, place, &entries, err);
+
+	if (rc)
+		return rc;
+	spread_build(b->inputs[i], b->samples, place, entries, out);
+	raise_scratch(b, out);
 	return 0;
 }
 

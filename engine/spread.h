@@ -34,6 +34,13 @@ void spread_dense(const struct shape *shape, ptrdiff_t steps[GRAPH_MAX_DIMS]);
 EXP_NODISCARD int spread_init(struct op_build *b, size_t i, const struct spread_place *place, struct spread *out,
 			      struct exp_error *err);
 
+/* The two halves of spread_init, for operators with so many operands that they keep no map of each: entries is what the
+ * one says for the other. */
+EXP_NODISCARD int spread_check(const struct op_build *b, size_t i, const struct spread_place *place, size_t *entries,
+			       struct exp_error *err);
+void spread_build(const struct op_value *v, size_t samples, const struct spread_place *place, size_t entries,
+		  struct spread *out);
+
 /* As spread_init for a map that the caller has built, unmerged; axis counts the samples, if there are any. */
 void spread_init_map(struct op_build *b, size_t i, const struct strided *map, size_t axis, struct spread *out);
 
