@@ -2,6 +2,9 @@
 
 #include <math.h>
 
+#include "base/buf.h"
+#include "engine/identity.h"
+
 const char *const evidence_number_names[EVIDENCE_NUMBERS] = {
 	"before_z_ppm",
 	"before_p_hi_ppm",
@@ -127,7 +130,11 @@ static json_t *utility_json(const struct utility *u, const struct band *band)
 json_t *evidence_to_json(const struct evidence *e)
 {
 	json_t *object = json_pack("{s:s, s:s}", "verdict", verdict_names[e->verdict], "reason", e->reason);
+	struct buf engine = { 0 };
 
+	engine_identity(&engine);
+	json_object_set_new(object, "engine", json_stringn((const char *)engine.data, engine.size));
+	buf_fini(&engine);
 	add_tests(object, e);
 	add_row_level(object, e);
 	if (e->utility)
