@@ -91,6 +91,19 @@ double kernel_sum_squares(const float *x, size_t n)
 	return kernel_dot(x, x, n);
 }
 
+KERNEL double kernel_sum_deviations(const float *x, double middle, size_t n)
+{
+	double lanes[LANES] = { 0 }, rest = 0.0;
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		for (size_t k = 0; k < LANES; k++)
+			lanes[k] += ((double)x[i + k] - middle) * ((double)x[i + k] - middle);
+	for (; i < n; i++)
+		rest += ((double)x[i] - middle) * ((double)x[i] - middle);
+	return kernel_fold_lanes(lanes) + rest;
+}
+
 /* A NaN or infinity has all bits of the exponent set. */
 KERNEL bool kernel_all_finite(const float *x, size_t n)
 {

@@ -37,6 +37,7 @@ enum { KERNEL_LANES = 16 };
 double kernel_sum(const float *x, size_t n);
 double kernel_sum_squares(const float *x, size_t n);
 double kernel_dot(const float *x, const float *y, size_t n);
+double kernel_sum_deviations(const float *x, double middle, size_t n); /* of (x - middle)^2 */
 bool kernel_all_finite(const float *x, size_t n);
 
 /* y [rows] = the sum of each row of x [rows, n] */

@@ -5,23 +5,7 @@
 
 #include "engine/kernels_math.h"
 
-enum { LANES = KERNEL_LANES };
-
 /* ---- sums and maxima ---- */
-
-/* The sum of (x - middle)^2 */
-KERNEL static double row_deviation(const float *x, double middle, size_t n)
-{
-	double lanes[LANES] = { 0 }, rest = 0.0;
-	size_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		for (size_t k = 0; k < LANES; k++)
-			lanes[k] += ((double)x[i + k] - middle) * ((double)x[i + k] - middle);
-	for (; i < n; i++)
-		rest += ((double)x[i] - middle) * ((double)x[i] - middle);
-	return kernel_fold_lanes(lanes) + rest;
-}
 
 /* Whole numbers in the order of the floats: their largest does not depend on the order in which it is looked for. */
 KERNEL_INLINE int32_t to_order(float x)
@@ -223,7 +207,7 @@ KERNEL void kernel_moments(float *restrict mean, float *restrict inverse, const 
 	size_t rows = shape[0], n = shape[1];
 
 	for (size_t r = 0; r < rows; r++, x += n) {
-		double middle = kernel_sum(x, n) / (double)n, variance = row_deviation(x, middle, n) / (double)n;
+		double middle = kernel_sum(x, n) / (double)n, variance = kernel_sum_deviations(x, middle, n) / (double)n;
 
 		mean[r] = (float)middle;
 		inverse[r] = (float)(1.0 / sqrt(variance + (double)epsilon));

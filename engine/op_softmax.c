@@ -1,89 +1,88 @@
 /*
- * Softmax and LogSoftmax. Before opset 13 the tensor is read as a matrix whose rows are the dimensions from axis on;
- * since then only the one axis counts. As [outer, size, inner], with inner = 1 in the first case.
+ * Softmax, LogSoftmax and Hardmax (1 at the first of the largest, 0 elsewhere). Before opset 13 the tensor is read as a
+ * matrix whose rows are the dimensions from axis on; since then only the one axis counts.
  *
  *   Softmax:     dX = Y * (dY - sum(dY * Y))
  *   LogSoftmax:  dX = dY - exp(Y) * sum(dY)
  */
-#include <math.h>
+#include <string.h>
 
-#include "engine/loss.h"
+#include "engine/kernels_rows.h"
 #include "engine/op.h"
 
-enum { SOFTMAX, LOG_SOFTMAX };
+enum { SOFTMAX, LOG_SOFTMAX, HARDMAX };
 
-struct softmax {
-	size_t outer, size, inner; /* of one row */
-};
-
-static int infer(const struct op *op, struct op_build *b, struct exp_error *err)
+static int infer(struct op_build *b, struct exp_error *err)
 {
-	struct softmax *c = b->config;
+	struct op_softmax *c = b->config;
 	bool matrix = b->opset < 13;
 	const struct shape *s;
 	size_t axis;
 	int rc = op_need_float(b, 0, err);
 
-	(void)op;
 	if (rc)
 		return rc;
 	s = &b->inputs[0]->shape;
 	rc = op_get_axis(b, "axis", s->rank, matrix ? 1 : -1, &axis, err);
+	for (size_t d = axis; rc == 0 && d < (matrix ? s->rank : axis + 1); d++)
+		rc = op_keep_apart(b, 0, d, err);
 	if (rc)
 		return rc;
-	if (b->inputs[0]->batched && axis == 0)
-		return error_set(err, EXP_EUNSUPPORTED, "the axis 0 runs across the rows");
-	c->outer = shape_span(s, 0, axis);
+	c->before = shape_span(s, 0, axis);
 	c->size = matrix ? shape_span(s, axis, s->rank) : s->dims[axis];
-	c->inner = matrix ? 1 : shape_span(s, axis + 1, s->rank);
-	b->output->shape = *s;
-	b->normalised = c->size;
-	b->scratch = c->size;
-	b->flops_per_row = 4 * (uint64_t)shape_count(s);
+	c->after = matrix ? 1 : shape_span(s, axis + 1, s->rank);
+	op_copy(b, 0, 0);
+	b->flops = 5 * (uint64_t)b->inputs[0]->count;
 	return 0;
+}
+
+static struct kernel_axis axis_of(const struct op_run *r)
+{
+	const struct op_softmax *c = r->config;
+
+	return (struct kernel_axis){ .outer = c->before, .size = c->size, .inner = c->after };
+}
+
+static void harden(const struct op_run *r, const struct op_softmax *c)
+{
+	memset(r->out->f, 0, r->out->value->count * sizeof(float));
+	for (size_t line = 0; c->size && line < c->before * c->after; line++) {
+		size_t at = line / c->after * c->size * c->after + line % c->after, best = 0;
+		const float *x = r->in->f + at;
+
+		for (size_t i = 1; i < c->size; i++)
+			if (x[i * c->after] > x[best * c->after])
+				best = i;
+		r->out->f[at + best * c->after] = 1.0f;
+	}
 }
 
 static void forward(const struct op_run *r)
 {
-	const struct softmax *c = r->config;
-	size_t lines = r->rows * c->outer * c->inner;
-
-	for (size_t line = 0; line < lines; line++) {
-		size_t at = line / c->inner * c->size * c->inner + line % c->inner;
-		const float *x = r->in[0].data + at;
-		float *y = r->out->data + at, *t = r->scratch;
-
-		for (size_t i = 0; i < c->size; i++)
-			t[i] = x[i * c->inner];
-		loss_log_softmax(t, t, c->size);
-		for (size_t i = 0; i < c->size; i++)
-			y[i * c->inner] = r->op->variant == SOFTMAX ? expf(t[i]) : t[i];
-	}
-}
-
-static void line_gradient(const struct op_run *r, size_t at)
-{
-	const struct softmax *c = r->config;
-	const float *y = r->out->data + at, *dy = r->out->grad + at;
-	float *dx = r->in[0].grad + at, sum = 0.0f;
-	bool logs = r->op->variant == LOG_SOFTMAX;
-
-	for (size_t i = 0; i < c->size; i++)
-		sum += logs ? dy[i * c->inner] : dy[i * c->inner] * y[i * c->inner];
-	for (size_t i = 0; i < c->size; i++) {
-		size_t k = i * c->inner;
-
-		dx[k] = logs ? dy[k] - expf(y[k]) * sum : y[k] * (dy[k] - sum);
-	}
+	if (r->op->variant == SOFTMAX)
+		kernel_softmax(r->out->f, r->in->f, axis_of(r));
+	else if (r->op->variant == LOG_SOFTMAX)
+		kernel_log_softmax(r->out->f, r->in->f, axis_of(r));
+	else
+		harden(r, r->config);
 }
 
 static void backward(const struct op_run *r)
 {
-	const struct softmax *c = r->config;
-	size_t lines = r->rows * c->outer * c->inner;
+	if (!r->in->grad)
+		return;
+	if (r->op->variant == SOFTMAX)
+		kernel_softmax_gradient(r->in->grad, r->out->grad, r->out->f, axis_of(r));
+	else
+		kernel_log_softmax_gradient(r->in->grad, r->out->grad, r->out->f, axis_of(r));
+}
 
-	for (size_t line = 0; r->in[0].grad && line < lines; line++)
-		line_gradient(r, line / c->inner * c->size * c->inner + line % c->inner);
+static void tangent(const struct op_run *r)
+{
+	if (r->op->variant == SOFTMAX)
+		kernel_softmax_gradient(r->out->tangent, r->in->tangent, r->out->f, axis_of(r));
+	else
+		kernel_log_softmax_tangent(r->out->tangent, r->in->tangent, r->out->f, axis_of(r));
 }
 
 const struct op op_softmax = {
@@ -91,22 +90,34 @@ const struct op op_softmax = {
 	.min_inputs = 1,
 	.max_inputs = 1,
 	.attributes = "axis",
-	.flags = OP_SOFTMAX,
-	.config_size = sizeof(struct softmax),
+	.flags = OP_SOFTMAX | OP_READS_OUTPUT,
+	.config_size = sizeof(struct op_softmax),
 	.variant = SOFTMAX,
 	.infer = infer,
 	.forward = forward,
 	.backward = backward,
+	.tangent = tangent,
 };
 const struct op op_log_softmax = {
 	.name = "LogSoftmax",
 	.min_inputs = 1,
 	.max_inputs = 1,
 	.attributes = "axis",
-	.flags = OP_LOG_SOFTMAX,
-	.config_size = sizeof(struct softmax),
+	.flags = OP_LOG_SOFTMAX | OP_READS_OUTPUT,
+	.config_size = sizeof(struct op_softmax),
 	.variant = LOG_SOFTMAX,
 	.infer = infer,
 	.forward = forward,
 	.backward = backward,
+	.tangent = tangent,
+};
+const struct op op_hardmax = {
+	.name = "Hardmax",
+	.min_inputs = 1,
+	.max_inputs = 1,
+	.attributes = "axis",
+	.config_size = sizeof(struct op_softmax),
+	.variant = HARDMAX,
+	.infer = infer,
+	.forward = forward,
 };

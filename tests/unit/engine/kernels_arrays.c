@@ -31,16 +31,18 @@ Test(kernels_arrays, sums)
 	float *x = numbers("x", MOST), *y = numbers("y", MOST);
 
 	for (size_t k = 0; k < LENGTHS; k++) {
-		double sum = 0, squares = 0, dot = 0;
+		double sum = 0, squares = 0, dot = 0, deviations = 0;
 
 		for (size_t i = 0; i < lengths[k]; i++) {
 			sum += (double)x[i];
 			squares += (double)x[i] * (double)x[i];
 			dot += (double)x[i] * (double)y[i];
+			deviations += ((double)x[i] - 0.7) * ((double)x[i] - 0.7);
 		}
 		cr_assert_float_eq(kernel_sum(x, lengths[k]), sum, 1e-12);
 		cr_assert_float_eq(kernel_sum_squares(x, lengths[k]), squares, 1e-12);
 		cr_assert_float_eq(kernel_dot(x, y, lengths[k]), dot, 1e-12);
+		cr_assert_float_eq(kernel_sum_deviations(x, 0.7, lengths[k]), deviations, 1e-12);
 	}
 	mem_free(x), mem_free(y);
 }
