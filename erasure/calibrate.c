@@ -356,7 +356,9 @@ static int run(struct work *w, struct exp_error *err)
 	if (!rc)
 		rc = start_over_unless_same(w, err);
 	if (!rc)
-		rc = session_new(job->served->graph, batch, &w->session, err);
+		rc = session_open(job->served->graph,
+				  &(struct session_options){ .batch = batch, .threads = (unsigned)job->threads },
+				  &w->session, err);
 	if (!rc)
 		rc = make_importance(w, err);
 	if (!rc)

@@ -98,7 +98,9 @@ int ladder_init(struct ladder *l, const struct erasure_job *job, struct exp_erro
 	if (!rc)
 		rc = split_rows(l, err);
 	if (!rc)
-		rc = session_new(job->live->graph, batch, &l->session, err);
+		rc = session_open(job->live->graph,
+				  &(struct session_options){ .batch = batch, .threads = (unsigned)job->threads },
+				  &l->session, err);
 	if (!rc)
 		rc = predictions_of(l->session, job->live, job->population->source, l->retained, &l->retained_before,
 				    err);
