@@ -186,14 +186,16 @@ def make_optims():
 
 
 class NormMlp(torch.nn.Module):
+    """No bias stands before a normalisation: its gradient would be rounding alone, which Adam makes steps of."""
+
     def __init__(self):
         super().__init__()
-        self.hidden = torch.nn.Linear(5, 7, bias=False)
-        self.norm = torch.nn.BatchNorm1d(7)
+        self.norm = torch.nn.BatchNorm1d(5)
+        self.hidden = torch.nn.Linear(5, 7)
         self.output = torch.nn.Linear(7, 3)
 
     def forward(self, x):
-        return self.output(torch.tanh(self.norm(self.hidden(x))))
+        return self.output(torch.tanh(self.hidden(self.norm(x))))
 
 
 class NormCnn(torch.nn.Module):

@@ -1,5 +1,6 @@
 #include "engine/checkpoint.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/file.h"
