@@ -56,56 +56,24 @@ int optim_init(struct optim *o, const struct recipe *recipe, const struct graph 
 	return 0;
 }
 
-/* ---- one group ---- */
+/* ---- loops ---- */
 
-/* What the loops need, rounded to fp32 once. */
-struct pace {
-	float scale, limit; /* of a gradient: multiplied, then clamped to -limit … limit */
-	float rate, momentum, decay;
-	float look, keep;                                       /* sgd: of d and v in what p moves by */
-	float shrink, rest1, beta2, rest2, size, root, epsilon; /* adam; shrink: 1, or less in adamw */
-};
-
-static inline float clipped(float gradient, const struct pace *c)
+/* Without momentum there is no velocity to keep. */
+KERNEL static void descend(const struct kernel_sgd *k, float *restrict values, const float *restrict gradients,
+			   size_t n)
 {
-	float g = gradient * c->scale;
-
-	g = g > c->limit ? c->limit : g;
-	return g < -c->limit ? -c->limit : g;
-}
-
-KERNEL static void descend(const struct pace *pace, float *restrict values, const float *restrict gradients, size_t n)
-{
-	const struct pace c = *pace;
+	float rate = k->rate, decay = k->decay, scale = k->scale;
 
 	for (size_t i = 0; i < n; i++)
-		values[i] -= c.rate * (clipped(gradients[i], &c) + c.decay * values[i]);
+		values[i] -= rate * (scale * gradients[i] + decay * values[i]);
 }
 
-KERNEL static void roll(const struct pace *pace, float *restrict values, const float *restrict gradients,
-			float *restrict velocity, size_t n)
+KERNEL static void clamp(float *values, float limit, size_t n)
 {
-	const struct pace c = *pace;
-
 	for (size_t i = 0; i < n; i++) {
-		float d = clipped(gradients[i], &c) + c.decay * values[i];
+		float x = values[i] > limit ? limit : values[i];
 
-		velocity[i] = c.momentum * velocity[i] + d;
-		values[i] -= c.rate * (c.look * d + c.keep * velocity[i]);
-	}
-}
-
-KERNEL static void adapt(const struct pace *pace, float *restrict values, const float *restrict gradients,
-			 float *restrict first, float *restrict second, size_t n)
-{
-	const struct pace c = *pace;
-
-	for (size_t i = 0; i < n; i++) {
-		float d = clipped(gradients[i], &c) + c.decay * values[i];
-
-		first[i] = c.momentum * first[i] + c.rest1 * d;
-		second[i] = c.beta2 * second[i] + c.rest2 * d * d;
-		values[i] = values[i] * c.shrink - c.size * first[i] / (sqrtf(second[i]) / c.root + c.epsilon);
+		values[i] = x < -limit ? -limit : x;
 	}
 }
 
@@ -120,54 +88,66 @@ static float clip_factor(const struct recipe *r, const float *gradients, float s
 	return factor < 1 ? (float)factor : 1;
 }
 
-static void set_adam(struct pace *pace, const struct optim *o, const struct schedule_point *at)
+static void step_sgd(struct optim *o, const struct optim_group *g, const struct kernel_sgd *k, float *values,
+		     const float *gradients)
+{
+	if (o->first)
+		kernel_sgd_step(k, values + g->offset, o->first + g->offset, gradients + g->offset, g->count);
+	else
+		descend(k, values + g->offset, gradients + g->offset, g->count);
+}
+
+static struct kernel_adam pace_adam(const struct optim *o, const struct schedule_point *at, float scale)
 {
 	const struct recipe *r = o->recipe;
 	double steps = (double)o->steps;
 
-	pace->rest1 = (float)(1 - at->momentum);
-	pace->beta2 = (float)r->beta2;
-	pace->rest2 = (float)(1 - r->beta2);
-	pace->size = (float)(at->rate / (1 - pow(at->momentum, steps)));
-	pace->root = (float)sqrt(1 - pow(r->beta2, steps));
-	pace->epsilon = (float)r->epsilon;
+	return (struct kernel_adam){ .keep = 1,
+				     .scale = scale,
+				     .size = (float)(at->rate / (1 - pow(at->momentum, steps))),
+				     .root = (float)sqrt(1 - pow(r->beta2, steps)),
+				     .epsilon = (float)r->epsilon,
+				     .beta1 = (float)at->momentum,
+				     .rest1 = (float)(1 - at->momentum),
+				     .beta2 = (float)r->beta2,
+				     .rest2 = (float)(1 - r->beta2) };
 }
 
-static void step_group(struct optim *o, const struct optim_group *g, const struct schedule_point *at, struct pace pace,
-		       float *values, const float *gradients)
+static void step_adam(struct optim *o, const struct optim_group *g, const struct kernel_adam *k, float *values,
+		      const float *gradients)
 {
-	const struct recipe *r = o->recipe;
-	double decay = g->decayed ? r->weight_decay : 0;
+	struct kernel_adam_state state = { .values = values + g->offset,
+					   .first = o->first + g->offset,
+					   .second = o->second + g->offset,
+					   .gradients = gradients + g->offset };
 
-	values += g->offset;
-	gradients += g->offset;
-	pace.decay = r->optimizer == RECIPE_ADAMW ? 0 : (float)decay;
-	pace.shrink = r->optimizer == RECIPE_ADAMW ? (float)(1 - at->rate * decay) : 1;
-	if (r->optimizer != RECIPE_SGD)
-		adapt(&pace, values, gradients, o->first + g->offset, o->second + g->offset, g->count);
-	else if (o->first)
-		roll(&pace, values, gradients, o->first + g->offset, g->count);
-	else
-		descend(&pace, values, gradients, g->count);
+	kernel_adam_step(k, &state, g->count);
 }
 
-void optim_step(struct optim *o, const struct schedule_point *at, float *values, const float *gradients, float share)
+void optim_step(struct optim *o, const struct schedule_point *at, float *values, float *gradients, float share)
 {
 	const struct recipe *r = o->recipe;
-	struct pace pace = { .scale = share,
-			     .limit = r->clip_value > 0 ? (float)r->clip_value : INFINITY,
-			     .rate = (float)at->rate,
-			     .momentum = (float)at->momentum,
-			     .look = r->nesterov ? 1 : 0,
-			     .keep = r->nesterov ? (float)at->momentum : 1 };
+	float scale = r->clip_norm > 0 ? share * clip_factor(r, gradients, share, o->count) : share;
+	struct kernel_sgd sgd = {
+		.rate = (float)at->rate, .momentum = (float)at->momentum, .scale = scale, .nesterov = r->nesterov
+	};
+	struct kernel_adam adam;
 
 	o->steps++;
-	if (r->clip_norm > 0)
-		pace.scale *= clip_factor(r, gradients, share, o->count);
-	if (r->optimizer != RECIPE_SGD)
-		set_adam(&pace, o, at);
-	for (size_t i = 0; i < o->group_count; i++)
-		step_group(o, &o->groups[i], at, pace, values, gradients);
+	adam = pace_adam(o, at, scale);
+	if (r->clip_value > 0)
+		clamp(gradients, (float)(r->clip_value / (double)share), o->count);
+	for (size_t i = 0; i < o->group_count; i++) {
+		const struct optim_group *g = &o->groups[i];
+		double decay = g->decayed ? r->weight_decay : 0;
+
+		sgd.decay = adam.decay = r->optimizer == RECIPE_ADAMW ? 0 : (float)decay;
+		adam.keep = r->optimizer == RECIPE_ADAMW ? (float)(1 - at->rate * decay) : 1;
+		if (r->optimizer == RECIPE_SGD)
+			step_sgd(o, g, &sgd, values, gradients);
+		else
+			step_adam(o, g, &adam, values, gradients);
+	}
 }
 
 void optim_fini(struct optim *o)

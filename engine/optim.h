@@ -39,8 +39,8 @@ struct optim {
 EXP_NODISCARD int optim_init(struct optim *o, const struct recipe *recipe, const struct graph *g);
 
 /* Moves values [count] by gradients [count], the sum over the batch, of which share (1 / samples) is the mean. The mean
- * is clipped as the recipe says. at: rate and momentum (beta1 of adam) of this step. */
-void optim_step(struct optim *o, const struct schedule_point *at, float *values, const float *gradients, float share);
+ * is clipped as the recipe says: gradients may be changed. at: rate and momentum (beta1 of adam) of this step. */
+void optim_step(struct optim *o, const struct schedule_point *at, float *values, float *gradients, float share);
 
 void optim_fini(struct optim *o);
 
