@@ -85,6 +85,14 @@ static json_t *gaps_to_json(const struct description *d)
 	return array;
 }
 
+static const char *const forms[] = {
+	[TORCH_KEPT] = "kept",
+	[TORCH_TRANSPOSED] = "transposed",
+	[TORCH_RESHAPED] = "reshaped",
+	[TORCH_FOLDED] = "batch_norm_folded",
+	[TORCH_GATES] = "gates_reordered",
+};
+
 static json_t *torch_to_json(const struct describe_weight *w)
 {
 	json_t *array = json_array();

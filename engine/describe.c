@@ -73,29 +73,32 @@ static int list_weights(struct description *d, const void *bytes, struct exp_err
 	return d->graph ? list_parameters(d, torch, err) : list_initializers(d, torch);
 }
 
-static void write_name(const struct torch_name *n, struct buf *out)
+static bool same_kind(const struct torch_name *a, const struct torch_name *b)
 {
-	buf_add_text(out, n->guess ? "probably " : "");
-	buf_add_text(out, n->name);
-	if (n->form != TORCH_KEPT)
-		buf_format(out, ", %s", torch_form_text(n->form));
+	return a->form == b->form && a->guess == b->guess;
 }
 
+/* Names of one kind stand together: "probably a.bias, b.bias (reshaped)". */
 void describe_torch_names(const struct describe_weight *w, struct buf *out)
 {
-	const char *mark = "";
+	const struct torch_name *last = NULL;
 
 	for (size_t i = 0; w->torch && i < w->torch->count; i++) {
 		const struct torch_name *n = &w->torch->names[i];
 
 		if (!n->name || strcmp(n->name, w->name) == 0)
 			continue;
-		buf_add_text(out, mark);
-		write_name(n, out);
-		mark = "; ";
+		if (last && !same_kind(last, n))
+			buf_add_text(out, torch_form_text(last->form));
+		if (last)
+			buf_add_text(out, same_kind(last, n) ? ", " : "; ");
+		buf_format(out, "%s%s", n->guess && !(last && same_kind(last, n)) ? "probably " : "", n->name);
+		last = n;
 	}
+	if (last)
+		buf_add_text(out, torch_form_text(last->form));
 	if (w->torch && w->torch->copy_of)
-		buf_format(out, "%sequal to %s, transposed", mark, w->torch->copy_of);
+		buf_format(out, "%sequal to %s, transposed", last ? "; " : "", w->torch->copy_of);
 }
 
 /* ---- cost ---- */

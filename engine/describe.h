@@ -46,8 +46,8 @@ EXP_NODISCARD int describe(const void *bytes, size_t size, size_t batch, struct 
 			   struct exp_error *err);
 void description_fini(struct description *d);
 
-/* Appends where PyTorch has the weight: "layers.0.linear1.weight, transposed; equal to …"; nothing when it has the
- * file's own name. Guesses say so. */
+/* Appends where PyTorch has the weight: "layers.0.linear1.weight (transposed); equal to …"; nothing when it has the
+ * file's own name. Guesses say "probably". */
 void describe_torch_names(const struct describe_weight *w, struct buf *out);
 
 #endif

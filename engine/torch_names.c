@@ -27,10 +27,10 @@ const char *torch_form_text(enum torch_form form)
 {
 	static const char *const texts[] = {
 		[TORCH_KEPT] = "",
-		[TORCH_TRANSPOSED] = "transposed",
-		[TORCH_RESHAPED] = "reshaped",
-		[TORCH_FOLDED] = "with the batch norm folded in",
-		[TORCH_GATES] = "directions stacked, gates in ONNX's order",
+		[TORCH_TRANSPOSED] = " (transposed)",
+		[TORCH_RESHAPED] = " (reshaped)",
+		[TORCH_FOLDED] = " (batch norm folded in)",
+		[TORCH_GATES] = " (directions stacked, gates in ONNX's order)",
 	};
 
 	return texts[form];
@@ -136,7 +136,7 @@ static void read_scope(const char *node, char scope[ROOM])
 
 static int set_name(struct finder *f, struct torch_name *to, const char *module, const char *weight)
 {
-	char text[2 * ROOM];
+	char text[4 * ROOM];
 
 	snprintf(text, sizeof(text), "%s%s%s", module, *module ? "." : "", weight);
 	to->name = arena_try_strdup(&f->v->arena, text);
@@ -219,14 +219,14 @@ static int name_recurrent(struct finder *f, const struct use *u, struct torch_na
 {
 	static const char *const weights[] = { NULL, "weight_ih", "weight_hh", "bias" };
 	const struct onnx_node *n = node_of(f, u);
-	char scope[ROOM], weight[64];
+	char scope[ROOM], weight[2 * ROOM];
 	size_t layer = layer_of(f, n);
 
 	read_scope(n->name, scope);
 	if (!*scope || u->slot < 1 || u->slot > 3)
 		return 0;
 	if (u->slot == 3)
-		snprintf(weight, sizeof(weight), "bias_ih_l%zu, bias_hh_l%zu", layer, layer);
+		snprintf(weight, sizeof(weight), "bias_ih_l%zu and %s.bias_hh_l%zu", layer, scope, layer);
 	else
 		snprintf(weight, sizeof(weight), "%s_l%zu", weights[u->slot], layer);
 	to->form = TORCH_GATES;

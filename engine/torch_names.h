@@ -25,7 +25,7 @@ enum torch_form {
 };
 
 struct torch_name {
-	const char *name; /* "layers.0.linear1.weight"; NULL: none was found */
+	const char *name; /* "layers.0.linear1.weight", "rnn.bias_ih_l0 and rnn.bias_hh_l0"; NULL: none was found */
 	enum torch_form form;
 	bool guess;
 };
@@ -40,7 +40,7 @@ struct torch_weight {
 EXP_NODISCARD int torch_names_find(struct onnx_inventory *v, const void *bytes, struct torch_weight **out,
 				   struct exp_error *err);
 
-/* "transposed", "with the batch norm folded in" …; "" for TORCH_KEPT. */
+/* What follows names in a text: " (transposed)", " (batch norm folded in)" …; "" for TORCH_KEPT. */
 const char *torch_form_text(enum torch_form form);
 
 #endif

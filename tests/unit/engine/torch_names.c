@@ -83,7 +83,7 @@ Test(torch_names, exports)
 		{ "gpt_untied",
 		  { "onnx::MatMul_569", "head.weight", TORCH_TRANSPOSED, true, .copy_of = "wte.weight" } },
 		{ "lstm_deep", { "onnx::LSTM_396", "lstm.weight_ih_l1", TORCH_GATES, true } },
-		{ "lstm_deep", { "onnx::LSTM_352", "lstm.bias_ih_l0, bias_hh_l0", TORCH_GATES, true } },
+		{ "lstm_deep", { "onnx::LSTM_352", "lstm.bias_ih_l0 and lstm.bias_hh_l0", TORCH_GATES, true } },
 		{ "mobilenet", { "onnx::Conv_113", "features.4.block.7.weight", TORCH_FOLDED, true } },
 		{ "resnet", { "onnx::Conv_79", "layer2.downsample.0.bias", TORCH_FOLDED, true } },
 		{ "resnet_merged", { .initializer = "bn1.weight", "bn1.weight", .also = "layer1.bn2.weight" } },
