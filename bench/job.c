@@ -194,7 +194,7 @@ static int check_train(struct job_work *w, double *value, struct exp_error *err)
 
 	put_weights_back(w);
 	rc = run_train(w, 2, err);
-	for (size_t i = 0; i < w->params->count; i++)
+	for (size_t i = 0; i < graph_trainable_floats(w->graph); i++)
 		moved += fabs((double)w->params->values[i] - (double)w->original->values[i]);
 	*value = moved;
 	return rc;
@@ -207,11 +207,11 @@ static double share_above(const struct importance *all, const struct importance 
 {
 	const float *o = all->sum->values, *f = forget->sum->values;
 	double scale = ssd_alpha_ceiling(all, forget);
-	size_t above = 0;
+	size_t above = 0, count = graph_trainable_floats(all->sum->graph);
 
-	for (size_t i = 0; i < all->sum->count; i++)
+	for (size_t i = 0; i < count; i++)
 		above += scale * (double)f[i] > alpha * (double)o[i];
-	return (double)above / (double)all->sum->count;
+	return (double)above / (double)count;
 }
 
 /* Halves an interval of logarithms: ratios spread over many powers of ten. */
@@ -242,7 +242,7 @@ static int prepare_dampen(struct job_work *w, struct exp_error *err)
 	if (rc)
 		return rc;
 	rng_init(&rng, 1, "importances");
-	for (size_t i = 0; i < w->params->count; i++) {
+	for (size_t i = 0; i < graph_trainable_floats(w->graph); i++) {
 		w->all.sum->values[i] = (float)(10000 * exp(rng_normal(&rng)));
 		w->forget.sum->values[i] = (float)(1e-4 * w->all.sum->values[i] * exp(rng_normal(&rng)));
 	}
