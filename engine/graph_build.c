@@ -1,12 +1,15 @@
 /*
  * From what the file says to what will be run: which nodes lead to the output, which initializers are parameters, where
- * the loss is taken. Shapes are tried with two samples, so that a model that cannot run is refused when it is loaded.
+ * the loss is taken. Shapes are tried with some samples, so that a model that cannot run is refused when it is loaded.
  */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "engine/infer.h"
+
+/* As few dimensions of models as possible are multiples of it. */
+enum { TRIAL_SAMPLES = 13 };
 
 static int no_memory(struct exp_error *err)
 {
@@ -347,7 +350,7 @@ static int check_output(struct graph *g, const struct inference *inf, struct exp
 
 int graph_build(struct graph *g, struct exp_error *err)
 {
-	struct infer_options options = { .samples = g->whole ? 0 : 2 };
+	struct infer_options options = { .samples = g->whole ? 0 : TRIAL_SAMPLES };
 	struct inference inf;
 	int rc;
 

@@ -72,7 +72,7 @@ struct graph {
 	enum graph_output output_kind;
 	size_t row_dims[GRAPH_MAX_DIMS], row_rank, row_floats;
 	size_t positions, classes;
-	const struct op_samples **samples; /* [value_count]: where two samples lie in computed values; NULL unbatched */
+	const struct op_samples **samples;  /* [value_count]: where samples lie in computed values; NULL: unbatched */
 	struct graph_parameter *parameters; /* trainable ones first */
 	size_t *parameter_values;           /* [parameter_count] */
 	size_t parameter_count, parameter_floats, trainable_floats;

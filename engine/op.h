@@ -60,7 +60,7 @@ struct op_value {
 	size_t count; /* elements; the planner counts those of outputs after infer */
 	bool batched;
 	size_t outer;                  /* when batched: see above */
-	const struct op_samples *hint; /* for N = 1, where shapes do not tell: as it was for N = 2. The planner's */
+	const struct op_samples *hint; /* for N = 1, where shapes do not tell: as it was for more. The planner's */
 	bool trainable;                /* a parameter, or depends on one; fp32 only. The planner's business */
 	bool is_parameter;             /* an initializer that training may change */
 	const void *known;             /* [count] elements when known at plan time; else NULL */

@@ -120,6 +120,29 @@ static int align(const struct op_build *b, size_t first, size_t i, struct op_val
 	return 0;
 }
 
+/* What has no samples may not tell them apart. */
+static int check_unbatched(const struct op_build *b, size_t first, size_t i, const struct op_samples *at,
+			   struct exp_error *err)
+{
+	const struct op_value *v = b->inputs[i], *out = b->outputs[0];
+	size_t missing = out->shape.rank - v->shape.rank;
+
+	if (at->axis < missing || v->shape.dims[at->axis - missing] == 1 || at->before * at->after > 1)
+		return 0;
+	return misfit(b, i, first, err);
+}
+
+static int check_others(const struct op_build *b, size_t first, size_t last, struct exp_error *err)
+{
+	struct op_samples at;
+	int rc = b->outputs[0]->batched ? op_find_samples(b, b->outputs[0], &at, err) : 0;
+
+	for (size_t i = first; rc == 0 && b->outputs[0]->batched && i <= last; i++)
+		if (op_has(b, i) && !b->inputs[i]->batched)
+			rc = check_unbatched(b, first, i, &at, err);
+	return rc;
+}
+
 int op_broadcast(struct op_build *b, size_t first, size_t last, struct exp_error *err)
 {
 	struct op_value *out = b->outputs[0];
@@ -143,5 +166,5 @@ int op_broadcast(struct op_build *b, size_t first, size_t last, struct exp_error
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return check_others(b, first, last, err);
 }

@@ -15,6 +15,7 @@
 #define SHARD_FLOPS ((uint64_t)1 << 27)
 /* … and shards of fewer samples waste what convolutions share between samples. */
 enum { SHARD_SAMPLES = 32 };
+#define MAX_BATCH ((size_t)1 << 20)
 /* Floats of memory that a shard should take, unless one sample needs more. */
 #define SHARD_FLOATS ((size_t)1 << 27)
 
@@ -151,6 +152,8 @@ int session_open(struct graph *g, const struct session_options *o, struct sessio
 
 	if (o->batch < 1 || g->whole)
 		return error_set(err, EXP_EINVAL, "a batch has at least one row");
+	if (o->batch > MAX_BATCH)
+		return error_set(err, EXP_ELIMIT, "a batch has at most %zu rows, not %zu", MAX_BATCH, o->batch);
 	s = mem_try_alloc(1, sizeof(*s));
 	if (!s)
 		return error_set(err, EXP_EMEMORY, "not enough memory for a session");

@@ -8,7 +8,7 @@
  * Nothing is allocated by a call whose number of samples and kind has occurred before; a plan for a new one is made
  * then and kept (the eight latest). Threads: a session belongs to one caller at a time. It may use threads of its own.
  * A row is all inputs of one sample one after the other, in the graph's order, fp32 (integers too: exact to 2^24).
- * n is at most the session's batch.
+ * n is at most the session's batch, that at most 2^20.
  */
 #ifndef ENGINE_SESSION_H
 #define ENGINE_SESSION_H

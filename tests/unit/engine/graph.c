@@ -25,13 +25,15 @@ Test(graph, describes_itself)
 		enum graph_role role;
 		size_t fan_in, count;
 	} want[] = {
-		{ "w", GRAPH_ROLE_WEIGHT, 9, 18 }, { "b", GRAPH_ROLE_BIAS, 9, 2 },    { "s", GRAPH_ROLE_SCALE, 0, 2 },
-		{ "t", GRAPH_ROLE_SHIFT, 0, 2 },   { "f", GRAPH_ROLE_WEIGHT, 8, 24 }, { "c", GRAPH_ROLE_BIAS, 8, 3 },
+		{ "w", GRAPH_ROLE_WEIGHT, 9, 18 }, { "b", GRAPH_ROLE_BIAS, 9, 2 },     { "s", GRAPH_ROLE_SCALE, 0, 2 },
+		{ "t", GRAPH_ROLE_SHIFT, 0, 2 },   { "f", GRAPH_ROLE_WEIGHT, 8, 24 },  { "c", GRAPH_ROLE_BIAS, 8, 3 },
+		{ "m", GRAPH_ROLE_MEAN, 0, 2 },    { "v", GRAPH_ROLE_VARIANCE, 0, 2 },
 	};
 	size_t rank, offset = 0;
 
-	cr_assert_eq(graph_parameter_count(g), 6, "batch-norm statistics are no parameters");
-	for (size_t i = 0; i < 6; i++) {
+	cr_assert_eq(graph_parameter_count(g), 8);
+	cr_assert_eq(graph_trainable_floats(g), 55, "statistics come last and have no gradient");
+	for (size_t i = 0; i < 8; i++) {
 		const struct graph_parameter *p = graph_parameter(g, i);
 
 		cr_assert_str_eq(p->name, want[i].name);
@@ -42,7 +44,7 @@ Test(graph, describes_itself)
 		offset += p->count;
 	}
 	cr_assert_eq(graph_parameter_floats(g), offset);
-	cr_assert_null(graph_parameter(g, 6));
+	cr_assert_null(graph_parameter(g, 8));
 	cr_assert_str_eq(graph_input_name(g), "x");
 	cr_assert_eq(graph_input_dims(g, &rank)[2], 4);
 	cr_assert_eq(rank, 3);
@@ -132,7 +134,7 @@ Test(graph, what_is_no_parameter)
 {
 	struct graph *g = model_text_load(
 	    "input x 3\nparam w 3 4\nparam unused 9\nnumber half 0.5\nconstant shift 4\nMatMul x,w -> h\n"
-	    "Add h,shift -> k\nint off 0\nDropout k,half,off -> y");
+	    "Add h,shift -> k\nbools off 0\nDropout k,half,off -> y");
 
 	cr_assert_eq(graph_parameter_count(g), 1, "neither unused nor constants nor a dropout's ratio");
 	graph_unref(g);

@@ -270,7 +270,8 @@ Test(npy_source, scales_rows_and_gives_labels)
 	cr_assert_eq(open_golden("vector", &labels, NULL), 0);
 	cr_assert_eq(open_golden("f8", &images, NULL), 0);
 	cr_assert_eq(npy_source_init(&s, &images, &labels, 1, 0, NULL), EXP_ESHAPE);
-	cr_assert_eq(npy_source_init(&s, &labels, &labels, 1, 0, NULL), EXP_EUNSUPPORTED);
+	cr_assert_eq(npy_source_init(&s, &images, &images, 1, 0, NULL), EXP_EUNSUPPORTED,
+		     "labels that are no integers");
 	npy_close(&images);
 	npy_close(&labels);
 }
