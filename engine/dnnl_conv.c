@@ -63,13 +63,14 @@ struct request {
 	dnnl_dims_t image, weight, output, bias, stride, dilation, pad, pad_end;
 	int weight_rank; /* 5 with groups */
 	size_t chunk;
+	bool blocked; /* channels in blocks of a vector are preferred */
 };
 
 static void describe(const struct dnnl_conv_shape *s, size_t chunk, struct request *r)
 {
 	size_t grouped = s->groups > 1;
 
-	*r = (struct request){ .weight_rank = grouped ? 5 : 4, .chunk = chunk };
+	*r = (struct request){ .weight_rank = grouped ? 5 : 4, .chunk = chunk, .blocked = true };
 	r->image[0] = r->output[0] = (dnnl_dim_t)chunk;
 	r->image[1] = (dnnl_dim_t)s->channels;
 	r->output[1] = r->bias[0] = (dnnl_dim_t)s->filters;
@@ -124,12 +125,22 @@ static dnnl_status_t new_attributes(dnnl_primitive_attr_t *out)
 	return status ? status : dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user);
 }
 
-static void init_any(dnnl_memory_desc_t *d, int rank, const dnnl_dims_t dims)
+/*
+ * Layouts that are asked for. Left to itself, oneDNN's forward code puts channels last on AVX-512, which costs twice as
+ * much to bring back and leaves small images to slower code. With groups both sides must be asked for.
+ */
+static void init_images(const struct dnnl_conv *c, const struct request *r, dnnl_memory_desc_t *image,
+			dnnl_memory_desc_t *output)
 {
-	dnnl_memory_desc_init_by_tag(d, rank, dims, dnnl_f32, dnnl_format_tag_any);
+	bool has_avx512 = (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+	bool blocked = r->blocked && has_avx512 && c->direction == DNNL_CONV_FORWARD;
+	dnnl_format_tag_t tag = blocked ? dnnl_nChw16c : dnnl_format_tag_any;
+
+	dnnl_memory_desc_init_by_tag(output, 4, r->output, dnnl_f32, tag);
+	dnnl_memory_desc_init_by_tag(image, 4, r->image, dnnl_f32, r->weight_rank == 5 ? tag : dnnl_format_tag_any);
 }
 
-/* The generated code for the request by one algorithm, whatever layouts it wants. */
+/* The generated code for the request by one algorithm, in the layouts that it wants. */
 static dnnl_status_t new_convolution(const struct dnnl_conv *c, const struct request *r, dnnl_alg_kind_t algorithm,
 				     dnnl_primitive_desc_t *out)
 {
@@ -141,9 +152,8 @@ static dnnl_status_t new_convolution(const struct dnnl_conv *c, const struct req
 	dnnl_prop_kind_t kind = algorithm == dnnl_convolution_winograd ? dnnl_forward_training : dnnl_forward_inference;
 	dnnl_status_t status;
 
-	init_any(&image, 4, r->image);
-	init_any(&weight, r->weight_rank, r->weight);
-	init_any(&output, 4, r->output);
+	init_images(c, r, &image, &output);
+	dnnl_memory_desc_init_by_tag(&weight, r->weight_rank, r->weight, dnnl_f32, dnnl_format_tag_any);
 	dnnl_memory_desc_init_by_tag(&bias, 1, r->bias, dnnl_f32, dnnl_x);
 	status = new_attributes(&attributes);
 	if (!status)
@@ -201,6 +211,19 @@ static bool is_plain_loop(const char *kind)
 	return strncmp(kind, "ref", 3) == 0 || strstr(kind, "gemm:") != NULL;
 }
 
+/* oneDNN's last choice is a plain loop, slower than what we have ourselves. */
+static dnnl_status_t try_algorithm(struct dnnl_conv *c, const struct request *r, dnnl_alg_kind_t algorithm)
+{
+	dnnl_status_t status;
+
+	dnnl_primitive_desc_destroy(c->conv);
+	c->conv = NULL;
+	status = new_convolution(c, r, algorithm, &c->conv);
+	if (!status)
+		status = dnnl_primitive_desc_query(c->conv, dnnl_query_impl_info_str, 0, &c->kind);
+	return !status && is_plain_loop(c->kind) ? dnnl_unimplemented : status;
+}
+
 /* Winograd where the shape asks for it and oneDNN has it, else direct. */
 static dnnl_status_t init_convolution(struct dnnl_conv *c, const struct dnnl_conv_shape *s)
 {
@@ -209,16 +232,16 @@ static dnnl_status_t init_convolution(struct dnnl_conv *c, const struct dnnl_con
 
 	if (choose_winograd(s)) {
 		describe(s, c->samples, &r);
-		status = new_convolution(c, &r, dnnl_convolution_winograd, &c->conv);
+		status = try_algorithm(c, &r, dnnl_convolution_winograd);
 	}
 	if (status == dnnl_unimplemented) {
 		describe(s, choose_chunk(s), &r);
-		status = new_convolution(c, &r, dnnl_convolution_direct, &c->conv);
+		status = try_algorithm(c, &r, dnnl_convolution_direct);
 	}
-	if (!status)
-		status = dnnl_primitive_desc_query(c->conv, dnnl_query_impl_info_str, 0, &c->kind);
-	if (!status && is_plain_loop(c->kind))
-		status = dnnl_unimplemented;
+	if (status == dnnl_unimplemented) {
+		r.blocked = false;
+		status = try_algorithm(c, &r, dnnl_convolution_direct);
+	}
 	c->chunk = r.chunk;
 	return status ? status : init_layouts(c, &r);
 }
