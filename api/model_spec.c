@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "dataset/dataset.h"
+#include "engine/train.h"
 #include "storage/models.h"
 
 enum { ONNX_MAX = 1 << 30 };
@@ -94,6 +95,16 @@ static int check_shapes(const struct model_spec *s, const struct dataset *d, str
 	return 0;
 }
 
+/* Exact work must be exact: nothing that the file's weights have learned may survive a retraining from nothing. */
+static int check_start(const struct model_spec *s, struct exp_error *err)
+{
+	int rc = s->has_recipe ? train_check_start(&s->recipe, s->graph, err) : 0;
+
+	if (rc && err)
+		snprintf(err->pointer, sizeof(err->pointer), "/recipe/start");
+	return rc;
+}
+
 /* Without a recipe there are no references and verdicts are capped anyway. */
 static int check_heldout(const struct model_spec *s, const struct dataset *d, struct exp_error *err)
 {
@@ -122,6 +133,8 @@ static int check_dataset(const struct api *a, const struct model_spec *s, struct
 	if (rc)
 		return rc;
 	rc = check_shapes(s, d, err);
+	if (!rc)
+		rc = check_start(s, err);
 	if (!rc)
 		rc = check_heldout(s, d, err);
 	dataset_close(d);

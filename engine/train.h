@@ -15,8 +15,12 @@
 #include "engine/recipe.h"
 #include "engine/session.h"
 
-/* Fills p with fresh weights by the recipe's initialisation. initial: the file's weights, used by RECIPE_FILE and for
- * parameters that no rule of the operator covers. */
+/* EXP_EUNSUPPORTED at "/start", below the recipe, names the first parameter for which neither its layer's default nor
+ * the recipe says how it starts. */
+EXP_NODISCARD int train_check_start(const struct recipe *r, const struct graph *g, struct exp_error *err);
+
+/* Fills p with fresh weights by the recipe's initialisation; initial: the file's weights, for RECIPE_FILE. Otherwise
+ * nothing of them is kept: see train_check_start. */
 EXP_NODISCARD int train_initialize(const struct recipe *r, uint64_t seed, const struct params *initial,
 				   struct params *p, struct exp_error *err);
 

@@ -81,8 +81,11 @@ Test(recipe, says_what_it_uses_beyond_that)
 		"{\"optimizer\":\"adam\",\"clip_value\":0.5,\"label_smoothing\":0.25," REQUIRED "}",
 		"{\"optimizer\":\"sgd\",\"nesterov\":true,\"schedule\":{\"kind\":\"one_cycle\"}," REQUIRED "}",
 		"{\"optimizer\":\"adam\",\"schedule\":{\"kind\":\"constant\",\"warmup\":3}," REQUIRED "}",
+		"{\"optimizer\":\"adam\",\"start\":[{\"parameters\":\"a\",\"normal\":1},{\"parameters\":\"b\","
+		"\"uniform\":2},{"
+		"\"parameters\":\"c\",\"constant\":-3}]," REQUIRED "}",
 	};
-	static const size_t more[] = { 3, 2, 2, 1 };
+	static const size_t more[] = { 3, 2, 2, 1, 1 };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct recipe a, b;
@@ -97,6 +100,22 @@ Test(recipe, says_what_it_uses_beyond_that)
 		json_decref(json);
 		json_decref(again);
 	}
+}
+
+Test(recipe, the_first_rule_that_matches_counts)
+{
+	struct recipe r;
+
+	cr_assert_eq(parse("{\"optimizer\":\"sgd\",\"start\":[{\"parameters\":\"*.embedding.*\",\"normal\":0.5},{"
+			   "\"parameters\":\"*."
+			   "weight\",\"uniform\":2},{\"parameters\":\"cls\",\"constant\":-3}]," REQUIRED "}",
+			   &r, NULL),
+		     0);
+	cr_assert_eq(recipe_find_start(&r, "text.embedding.weight"), &r.starts[0]);
+	cr_assert_eq(recipe_find_start(&r, "fc.weight"), &r.starts[1]);
+	cr_assert_eq(recipe_find_start(&r, "cls")->size, -3);
+	cr_assert_eq(recipe_find_start(&r, "cls")->distribution, RECIPE_VALUE);
+	cr_assert_null(recipe_find_start(&r, "clss"));
 }
 
 Test(recipe, names_the_field_at_fault)
@@ -122,6 +141,14 @@ Test(recipe, names_the_field_at_fault)
 		{ "{\"optimizer\":\"sgd\",\"clip_value\":-1," REQUIRED "}", "/recipe/clip_value" },
 		{ "{\"optimizer\":\"sgd\",\"clip_value\":1,\"clip_norm\":1," REQUIRED "}", "/recipe/clip_value" },
 		{ "{\"optimizer\":\"sgd\",\"label_smoothing\":1.1," REQUIRED "}", "/recipe/label_smoothing" },
+		{ "{\"optimizer\":\"sgd\",\"start\":{}," REQUIRED "}", "/recipe/start" },
+		{ "{\"optimizer\":\"sgd\",\"start\":[{\"normal\":1}]," REQUIRED "}", "/recipe/start/0/parameters" },
+		{ "{\"optimizer\":\"sgd\",\"start\":[{\"parameters\":\"*\"}]," REQUIRED "}", "/recipe/start/0" },
+		{ "{\"optimizer\":\"sgd\",\"start\":[{\"parameters\":\"*\",\"normal\":1,\"constant\":0}]," REQUIRED "}",
+		  "/recipe/start/0" },
+		{ "{\"optimizer\":\"sgd\",\"start\":[{\"parameters\":\"a\",\"normal\":1},{\"parameters\":\"b\","
+		  "\"uniform\":-1}]," REQUIRED "}",
+		  "/recipe/start/1/uniform" },
 		{ "{\"optimizer\":\"sgd\",\"schedule\":\"cosine\"," REQUIRED "}", "/recipe/schedule" },
 		{ "{\"optimizer\":\"sgd\",\"schedule\":{\"kind\":\"step\"}," REQUIRED "}",
 		  "/recipe/schedule/step_size" },

@@ -440,37 +440,98 @@ static const float *values_of(const struct params *p, const char *name, size_t *
 	return NULL;
 }
 
-/* Every initializer of the file is 0.25. */
-Test(train, each_role_has_its_start)
+/* Every initializer of the file is 0.25; the factor's start is no layer's business. */
+static struct graph *load_norm(struct params **initial, struct params **p)
 {
-	static const struct {
-		const char *name;
-		float low, high;
-	} cases[] = {
-		{ "weight", -0.5f, 0.5f },  { "bias", -0.5f, 0.5f }, { "scale", 1, 1 },    { "shift", 0, 0 },
-		{ "factor", 0.25f, 0.25f }, { "mean", 0, 0 },        { "variance", 1, 1 },
-	};
-	struct params *initial, *p;
 	struct graph *g;
 
 	cr_assert_eq(crypto_init(), 0);
 	cr_assert_eq(graph_load_file(GOLDEN "/offline/norm.onnx", 1 << 20, &g, NULL), 0);
 	cr_assert_eq(graph_parameter_count(g), 7);
-	cr_assert_eq(graph_initial_params(g, &initial), 0);
-	cr_assert_eq(params_clone(initial, &p), 0);
-	cr_assert_eq(train_initialize(&adamw, 1, initial, p, NULL), 0);
-	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
-		size_t count = 0;
-		const float *values = values_of(p, cases[c].name, &count);
+	cr_assert_eq(graph_initial_params(g, initial), 0);
+	cr_assert_eq(params_clone(*initial, p), 0);
+	return g;
+}
 
-		for (size_t i = 0; i < count; i++)
-			cr_assert(values[i] >= cases[c].low && values[i] <= cases[c].high &&
-				      (c > 1 || values[i] != 0.25f),
-				  "%s", cases[c].name);
-	}
+static void expect_within(const struct params *p, const char *name, float low, float high)
+{
+	size_t count = 0;
+	const float *values = values_of(p, name, &count);
+
+	for (size_t i = 0; i < count; i++)
+		cr_assert(values[i] >= low && values[i] <= high && values[i] != 0.25f, "%s: %g", name,
+			  (double)values[i]);
+}
+
+Test(train, each_role_has_its_start)
+{
+	struct recipe r = adamw;
+	struct params *initial, *p;
+	struct graph *g = load_norm(&initial, &p);
+
+	r.start_count = 1;
+	r.starts[0] = (struct recipe_start){ .parameters = "fact*", .distribution = RECIPE_VALUE, .size = 3 };
+	cr_assert_eq(train_initialize(&r, 1, initial, p, NULL), 0);
+	expect_within(p, "weight", -0.5f, 0.5f);
+	expect_within(p, "bias", -0.5f, 0.5f);
+	expect_within(p, "scale", 1, 1);
+	expect_within(p, "shift", 0, 0);
+	expect_within(p, "factor", 3, 3);
+	expect_within(p, "mean", 0, 0);
+	expect_within(p, "variance", 1, 1);
 	params_free(initial);
 	params_free(p);
 	graph_unref(g);
+}
+
+/* What the file's factor has learned must not be in a model that is trained from nothing. */
+Test(train, nothing_of_the_file_is_left_unsaid)
+{
+	struct exp_error err = { 0 };
+	struct params *initial, *p;
+	struct graph *g = load_norm(&initial, &p);
+
+	cr_assert_eq(train_initialize(&adamw, 1, initial, p, &err), EXP_EUNSUPPORTED);
+	cr_assert(strstr(err.message, "\"factor\"") != NULL && strstr(err.message, "start") != NULL, "%s", err.message);
+	cr_assert_eq(memcmp(p->values, initial->values, p->count * sizeof(float)), 0);
+	params_free(initial);
+	params_free(p);
+	graph_unref(g);
+}
+
+Test(train, the_recipe_may_say_how_parameters_start)
+{
+	struct recipe r = adamw;
+	double mean = 0, square = 0;
+	const float *kept;
+	struct params *p;
+	size_t count;
+	struct mlp m;
+
+	mlp_open(&m, 1);
+	r.initialization = RECIPE_FILE;
+	r.start_count = 2;
+	r.starts[0] = (struct recipe_start){ .parameters = "*.bias", .distribution = RECIPE_VALUE, .size = -2 };
+	r.starts[1] = (struct recipe_start){ .parameters = "hidden.*", .distribution = RECIPE_NORMAL, .size = 0.5 };
+	cr_assert_eq(params_new(m.graph, &p), 0);
+	for (uint64_t seed = 0; seed < 2000; seed++) {
+		const float *values = values_of(p, "hidden.weight", &count);
+
+		cr_assert_eq(train_initialize(&r, seed, m.params, p, NULL), 0);
+		for (size_t i = 0; i < count; i++) {
+			mean += (double)values[i];
+			square += (double)values[i] * (double)values[i];
+		}
+	}
+	count *= 2000;
+	cr_assert_float_eq(mean / (double)count, 0, 0.01, "%g", mean / (double)count);
+	cr_assert_float_eq(square / (double)count, 0.25, 0.006, "%g", square / (double)count);
+	expect_within(p, "hidden.bias", -2, -2);
+	kept = values_of(m.params, "output.weight", &count);
+	cr_assert_eq(memcmp(values_of(p, "output.weight", &count), kept, MLP_CLASSES * 7 * sizeof(float)), 0,
+		     "what no rule names comes from the file");
+	params_free(p);
+	mlp_close(&m);
 }
 
 Test(train, the_file_may_be_the_start)
