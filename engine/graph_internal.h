@@ -91,8 +91,9 @@ EXP_NODISCARD int onnx_load(struct graph *g, const struct graph_binding *bound, 
 EXP_NODISCARD int graph_build(struct graph *g, struct exp_error *err);
 
 /* For suites of test cases: a graph without batch, run as ONNX says. Every input is a tensor of the shape and type that
- * the file or the binding says; bound ones (copied) are known when the plan is made. All outputs are kept. Run it with
- * a runner (engine/runner.h) for 0 samples. */
+ * the file or the binding says; bound ones (copied) are known when the plan is made. All outputs are kept. Older
+ * opsets are taken too, for what has not changed its meaning since. Run it with a runner (engine/runner.h) for 0
+ * samples. */
 EXP_NODISCARD int graph_load_whole(const void *bytes, size_t size, const struct graph_binding *bound,
 				   size_t bound_count, struct graph **out, struct exp_error *err);
 

@@ -80,7 +80,7 @@ static int check_opset(struct loader *l, const Onnx__ModelProto *model)
 		if (!o->domain || !*o->domain || strcmp(o->domain, "ai.onnx") == 0)
 			g->opset = o->version;
 	}
-	if (g->opset < MIN_OPSET || g->opset > MAX_OPSET)
+	if ((g->opset < MIN_OPSET && !g->whole) || g->opset > MAX_OPSET)
 		return error_set(l->err, EXP_EUNSUPPORTED,
 				 "opset %" PRId64
 				 " is not supported: export the model again with an opset from %d to %d",
