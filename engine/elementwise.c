@@ -73,17 +73,14 @@ static int place_operands(struct op_build *b, size_t first, struct elementwise *
 		trainable = trainable || b->inputs[first + k]->trainable;
 	}
 	if (trainable)
-		b->scratch = 2 * e->count + b->scratch;
+		b->scratch += 2 * e->count;
 	return 0;
 }
 
-int elementwise_init(struct op_build *b, size_t first, size_t count, struct elementwise *out, struct exp_error *err)
+int elementwise_place(struct op_build *b, size_t first, size_t count, struct elementwise *out, struct exp_error *err)
 {
 	const struct shape *shape = &b->outputs[0]->shape;
-	int rc = op_broadcast(b, first, first + count - 1, err);
 
-	if (rc)
-		return rc;
 	if (!shape_try_count(shape, &out->count))
 		return error_set(err, EXP_ELIMIT, "its output would have more than %zu elements", SHAPE_MAX_COUNT);
 	out->operands = count;
@@ -95,6 +92,13 @@ int elementwise_init(struct op_build *b, size_t first, size_t count, struct elem
 	}
 	merge_dims(out, shape);
 	return place_operands(b, first, out, err);
+}
+
+int elementwise_init(struct op_build *b, size_t first, size_t count, struct elementwise *out, struct exp_error *err)
+{
+	int rc = op_broadcast(b, first, first + count - 1, err);
+
+	return rc ? rc : elementwise_place(b, first, count, out, err);
 }
 
 /* ---- the walk ---- */

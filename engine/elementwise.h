@@ -41,11 +41,16 @@ typedef void (*elementwise_loop)(const struct elementwise_plane *p, const struct
 				 const void *config);
 
 /*
- * Inputs first … first+count-1 are the operands of output 0, whose shape and samples are set. scratch grows to what
- * elementwise_backward and elementwise_tangent need. EXP_ESHAPE, EXP_ELIMIT.
+ * Inputs first … first+count-1 are the operands of output 0, whose shape and samples are set. Raises b->scratch to what
+ * elementwise_backward and elementwise_tangent need: where an operand is trainable, twice the output's elements and
+ * behind them what spread_back needs. EXP_ESHAPE, EXP_ELIMIT.
  */
 EXP_NODISCARD int elementwise_init(struct op_build *b, size_t first, size_t count, struct elementwise *out,
 				   struct exp_error *err);
+
+/* The same where the output's shape and samples are set already, for operands that broadcast to it. */
+EXP_NODISCARD int elementwise_place(struct op_build *b, size_t first, size_t count, struct elementwise *out,
+				    struct exp_error *err);
 
 void elementwise_run(const struct elementwise *e, elementwise_loop loop, const struct elementwise_arrays *a,
 		     const void *config);

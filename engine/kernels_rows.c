@@ -29,6 +29,27 @@ KERNEL_INLINE float row_max(const float *x, size_t n)
 	return from_order(top);
 }
 
+KERNEL float kernel_max(const float *x, size_t n)
+{
+	int nan = 0;
+
+	for (size_t i = 0; i < n; i++)
+		nan |= x[i] != x[i];
+	return nan ? NAN : n ? row_max(x, n) : -INFINITY;
+}
+
+KERNEL float kernel_min(const float *x, size_t n)
+{
+	int32_t least = INT32_MAX;
+	int nan = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		nan |= x[i] != x[i];
+		least = to_order(x[i]) < least ? to_order(x[i]) : least;
+	}
+	return nan ? NAN : n ? from_order(least) : INFINITY;
+}
+
 void kernel_axis_sums(float *restrict y, const float *restrict x, struct kernel_axis a)
 {
 	if (a.inner == 1) {
@@ -207,7 +228,8 @@ KERNEL void kernel_moments(float *restrict mean, float *restrict inverse, const 
 	size_t rows = shape[0], n = shape[1];
 
 	for (size_t r = 0; r < rows; r++, x += n) {
-		double middle = kernel_sum(x, n) / (double)n, variance = kernel_sum_deviations(x, middle, n) / (double)n;
+		double middle = kernel_sum(x, n) / (double)n,
+		       variance = kernel_sum_deviations(x, middle, n) / (double)n;
 
 		mean[r] = (float)middle;
 		inverse[r] = (float)(1.0 / sqrt(variance + (double)epsilon));

@@ -14,6 +14,10 @@ struct kernel_axis {
 	size_t outer, size, inner;
 };
 
+/* A NaN wins; of no numbers -infinity and infinity. */
+float kernel_max(const float *x, size_t n);
+float kernel_min(const float *x, size_t n);
+
 /* y [outer, inner] = the sums of x */
 void kernel_axis_sums(float *restrict y, const float *restrict x, struct kernel_axis a);
 

@@ -9,6 +9,8 @@
 	X(op_acosh)                                                                                                    \
 	X(op_add)                                                                                                      \
 	X(op_and)                                                                                                      \
+	X(op_arg_max)                                                                                                  \
+	X(op_arg_min)                                                                                                  \
 	X(op_asin)                                                                                                     \
 	X(op_asinh)                                                                                                    \
 	X(op_atan)                                                                                                     \
@@ -19,6 +21,7 @@
 	X(op_cast_like)                                                                                                \
 	X(op_ceil)                                                                                                     \
 	X(op_celu)                                                                                                     \
+	X(op_clip)                                                                                                     \
 	X(op_concat)                                                                                                   \
 	X(op_constant_of_shape)                                                                                        \
 	X(op_conv)                                                                                                     \
@@ -51,8 +54,10 @@
 	X(op_hard_swish)                                                                                               \
 	X(op_hardmax)                                                                                                  \
 	X(op_identity)                                                                                                 \
+	X(op_instance_normalization)                                                                                   \
 	X(op_is_inf)                                                                                                   \
 	X(op_is_nan)                                                                                                   \
+	X(op_layer_normalization)                                                                                      \
 	X(op_leaky_relu)                                                                                               \
 	X(op_less)                                                                                                     \
 	X(op_less_or_equal)                                                                                            \
@@ -60,7 +65,10 @@
 	X(op_log_softmax)                                                                                              \
 	X(op_lstm)                                                                                                     \
 	X(op_mat_mul)                                                                                                  \
+	X(op_max)                                                                                                      \
 	X(op_max_pool)                                                                                                 \
+	X(op_mean)                                                                                                     \
+	X(op_min)                                                                                                      \
 	X(op_mod)                                                                                                      \
 	X(op_mul)                                                                                                      \
 	X(op_neg)                                                                                                      \
@@ -70,8 +78,20 @@
 	X(op_one_hot)                                                                                                  \
 	X(op_or)                                                                                                       \
 	X(op_pad)                                                                                                      \
+	X(op_pow)                                                                                                      \
+	X(op_prelu)                                                                                                    \
 	X(op_range)                                                                                                    \
 	X(op_reciprocal)                                                                                               \
+	X(op_reduce_l1)                                                                                                \
+	X(op_reduce_l2)                                                                                                \
+	X(op_reduce_log_sum)                                                                                           \
+	X(op_reduce_log_sum_exp)                                                                                       \
+	X(op_reduce_max)                                                                                               \
+	X(op_reduce_mean)                                                                                              \
+	X(op_reduce_min)                                                                                               \
+	X(op_reduce_prod)                                                                                              \
+	X(op_reduce_sum)                                                                                               \
+	X(op_reduce_sum_square)                                                                                        \
 	X(op_relu)                                                                                                     \
 	X(op_reshape)                                                                                                  \
 	X(op_resize)                                                                                                   \
@@ -98,6 +118,7 @@
 	X(op_sqrt)                                                                                                     \
 	X(op_squeeze)                                                                                                  \
 	X(op_sub)                                                                                                      \
+	X(op_sum)                                                                                                      \
 	X(op_tan)                                                                                                      \
 	X(op_tanh)                                                                                                     \
 	X(op_thresholded_relu)                                                                                         \
@@ -106,6 +127,7 @@
 	X(op_trilu)                                                                                                    \
 	X(op_unsqueeze)                                                                                                \
 	X(op_upsample)                                                                                                 \
+	X(op_where)                                                                                                    \
 	X(op_xor)
 
 #define DECLARE(row) extern const struct op row;

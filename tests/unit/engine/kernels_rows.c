@@ -129,6 +129,25 @@ Test(kernels_rows, softmax_is_stable)
 	cr_assert(isnan(y[0]) && isnan(y[3]) && y[1] == 0 && y[4] == -INFINITY);
 }
 
+Test(kernels_rows, largest_and_smallest)
+{
+	struct arrays *s = new_arrays();
+
+	cr_assert(kernel_max(s->x, 0) == -INFINITY && kernel_min(s->x, 0) == INFINITY);
+	for (size_t n = 1; n < 70; n++) {
+		float largest = s->x[0], least = s->x[0];
+
+		for (size_t i = 1; i < n; i++) {
+			largest = fmaxf(largest, s->x[i]);
+			least = fminf(least, s->x[i]);
+		}
+		cr_assert(kernel_max(s->x, n) == largest && kernel_min(s->x, n) == least);
+		s->y[n - 1] = n % 2 ? NAN : -NAN;
+		cr_assert(isnan(kernel_max(s->y, n)) && isnan(kernel_min(s->y, n)));
+	}
+	mem_free(s);
+}
+
 Test(kernels_rows, axis_sums)
 {
 	struct arrays *s = new_arrays();
