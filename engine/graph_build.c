@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/infer.h"
+#include "engine/opset.h"
 
 /* As few dimensions of models as possible are multiples of it. */
 enum { TRIAL_SAMPLES = 13 };
@@ -43,25 +44,10 @@ static void mark_live(struct graph *g)
 
 /* ---- what a node may be ---- */
 
-/* list: words separated by single blanks, or NULL. */
-static bool is_listed(const char *list, const char *word)
-{
-	size_t length = strlen(word);
-
-	while (list && *list) {
-		size_t size = strcspn(list, " ");
-
-		if (size == length && memcmp(list, word, size) == 0)
-			return true;
-		list += size + (list[size] == ' ');
-	}
-	return false;
-}
-
-static int check_attributes(const struct graph_node *n, struct exp_error *err)
+static int check_attributes(const struct graph *g, const struct graph_node *n, struct exp_error *err)
 {
 	for (size_t i = 0; i < n->attribute_count; i++)
-		if (!is_listed(n->op->attributes, n->attributes[i].name))
+		if (!opset_has_attribute(n->op, g->opset, n->attributes[i].name))
 			return error_set(err, EXP_EUNSUPPORTED, "the attribute \"%.64s\" is not supported",
 					 n->attributes[i].name);
 	return 0;
@@ -98,12 +84,14 @@ static int check_node(const struct graph *g, struct graph_node *n, struct exp_er
 	n->op = n->known_domain ? op_find(n->op_type) : NULL;
 	if (!n->op)
 		return error_set(err, EXP_EUNSUPPORTED, "the operator is not supported");
-	rc = check_edges(g, n, err);
+	rc = opset_check_operator(n->op, g->opset, err);
+	if (rc == 0)
+		rc = check_edges(g, n, err);
 	if (rc)
 		return rc;
 	if (n->output_count > (n->op->max_outputs ? n->op->max_outputs : 1))
 		n->output_count = n->op->max_outputs ? n->op->max_outputs : 1;
-	return check_attributes(n, err);
+	return check_attributes(g, n, err);
 }
 
 static int check_nodes(struct graph *g, struct exp_error *err)

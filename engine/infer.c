@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/opset.h"
 
 /* Known values are shapes, masks and tables: more is a mistake or malice. */
 #define MAX_KNOWN_BYTES ((size_t)1 << 28)
@@ -263,7 +264,9 @@ static int infer_one(struct inferrer *w, size_t node)
 	b.inputs = to->inputs;
 	b.outputs = to->outputs;
 	b.config = to->config;
-	rc = n->op->infer(&b, w->err);
+	rc = opset_check_use(&b, w->err);
+	if (rc == 0)
+		rc = n->op->infer(&b, w->err);
 	return rc ? rc : settle(w, node, &b);
 }
 

@@ -6,7 +6,7 @@
 
 #include "engine/onnx.pb-c.h"
 #include "engine/onnx_text.h"
-#include "engine/op.h"
+#include "engine/opset.h"
 #include "engine/wire.h"
 
 static int no_memory(struct exp_error *err)
@@ -312,21 +312,6 @@ int onnx_inventory_tally(struct onnx_inventory *v, struct onnx_tally **out, size
 
 /* ---- what is missing ---- */
 
-/* list: words separated by single blanks, or NULL. */
-static bool is_listed(const char *list, const char *word)
-{
-	size_t length = strlen(word);
-
-	while (list && *list) {
-		size_t size = strcspn(list, " ");
-
-		if (size == length && memcmp(list, word, size) == 0)
-			return true;
-		list += size + (list[size] == ' ');
-	}
-	return false;
-}
-
 static size_t find_gaps(const struct onnx_inventory *v, struct onnx_gap *out)
 {
 	size_t count = 0;
@@ -341,7 +326,7 @@ static size_t find_gaps(const struct onnx_inventory *v, struct onnx_gap *out)
 			count++;
 		}
 		for (size_t k = 0; op && !is_constant(n) && k < n->attribute_count; k++) {
-			if (is_listed(op->attributes, n->attributes[k]))
+			if (opset_has_attribute(op, v->opset, n->attributes[k]))
 				continue;
 			if (out)
 				out[count] = (struct onnx_gap){ n, n->attributes[k] };

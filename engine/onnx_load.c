@@ -11,8 +11,9 @@
 #include "engine/graph_internal.h"
 #include "engine/onnx.pb-c.h"
 #include "engine/onnx_tensor.h"
+#include "engine/opset.h"
 
-enum { MIN_OPSET = 9, MAX_OPSET = 17, MAX_NAME = 512 };
+enum { MAX_NAME = 512 };
 
 /* Value names in sorted order. */
 struct name_entry {
@@ -80,11 +81,11 @@ static int check_opset(struct loader *l, const Onnx__ModelProto *model)
 		if (!o->domain || !*o->domain || strcmp(o->domain, "ai.onnx") == 0)
 			g->opset = o->version;
 	}
-	if ((g->opset < MIN_OPSET && !g->whole) || g->opset > MAX_OPSET)
+	if (g->opset < OPSET_OLDEST || g->opset > OPSET_NEWEST)
 		return error_set(l->err, EXP_EUNSUPPORTED,
 				 "opset %" PRId64
 				 " is not supported: export the model again with an opset from %d to %d",
-				 g->opset, MIN_OPSET, MAX_OPSET);
+				 g->opset, OPSET_PLAIN, OPSET_NEWEST);
 	if (model->n_functions || model->n_training_info)
 		return error_set(
 		    l->err, EXP_EUNSUPPORTED,

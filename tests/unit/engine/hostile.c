@@ -178,8 +178,18 @@ Test(hostile, not_onnx)
 
 Test(hostile, opsets)
 {
-	model_text_refused("opset 8\ninput x 3\nparam w 3 4\nMatMul x,w -> y", EXP_EUNSUPPORTED,
-			   WORDS("opset 8", "9 to 17"));
+	model_text_refused("opset 0\ninput x 3\nparam w 3 4\nMatMul x,w -> y", EXP_EUNSUPPORTED,
+			   WORDS("opset 0", "9 to 17"));
+	model_text_refused("opset 5\ninput x 3\nRelu x -> y", EXP_EUNSUPPORTED, WORDS("Relu", "opset 5", "9 to 17"));
+	model_text_refused("opset 8\ninput x 3\nErf x -> y", EXP_EUNSUPPORTED, WORDS("Erf", "opset 8"));
+	model_text_refused("opset 6\ninput x 3 4\nparam w 3\nAdd x,w -> y axis=1 broadcast=1", EXP_EUNSUPPORTED,
+			   WORDS("Add", "axis 1"));
+	model_text_refused("opset 7\ninput x 3 4\nparam w 4\nAdd x,w -> y broadcast=1", EXP_EUNSUPPORTED,
+			   WORDS("\"broadcast\"", "attribute"));
+	model_text_refused("opset 6\ninput x 3\nparam s 3\nBatchNormalization x,s,s,s,s -> y", EXP_EUNSUPPORTED,
+			   WORDS("evaluation mode"));
+	model_text_refused("opset 6\ninput x 4 4\nparam w 4\nPRelu x,w -> y", EXP_EUNSUPPORTED, WORDS("channels"));
+	graph_unref(model_text_load("opset 6\ninput x 3\nparam w 3\nAdd x,w -> y axis=1 broadcast=1"));
 	model_text_refused("opset 18\ninput x 3\nparam w 3 4\nMatMul x,w -> y", EXP_EUNSUPPORTED, WORDS("opset 18"));
 }
 
