@@ -184,7 +184,7 @@ Test(hostile, opsets)
 	model_text_refused("opset 8\ninput x 3\nErf x -> y", EXP_EUNSUPPORTED, WORDS("Erf", "opset 8"));
 	model_text_refused("opset 6\ninput x 3 4\nparam w 3\nAdd x,w -> y axis=1 broadcast=1", EXP_EUNSUPPORTED,
 			   WORDS("Add", "axis 1"));
-	model_text_refused("opset 7\ninput x 3 4\nparam w 4\nAdd x,w -> y broadcast=1", EXP_EUNSUPPORTED,
+	model_text_refused("opset 9\ninput x 3 4\nparam w 4\nAdd x,w -> y broadcast=1", EXP_EUNSUPPORTED,
 			   WORDS("\"broadcast\"", "attribute"));
 	model_text_refused("opset 6\ninput x 3\nparam s 3\nBatchNormalization x,s,s,s,s -> y", EXP_EUNSUPPORTED,
 			   WORDS("evaluation mode"));
