@@ -63,18 +63,22 @@ def verdict(ratio, goal):
 
 
 class Result:
-    def __init__(self, row, ours, peers, rates, facts):
+    """busy: others had the processor meanwhile, so processor times are compared. doubtful: they cannot be, with two threads."""
+
+    def __init__(self, row, ours, peers, rates, facts, threads):
         self.row, self.ours, self.peers, self.rates, self.facts = row, ours, peers, rates, facts
+        self.threads = row.threads or threads
         self.measured = [entry for entry in (ours, *peers) if "worker" in entry]
-        one_thread = (row.threads or 1) == 1 and row.job != "process"
-        self.busy = one_thread and any(self.seconds(entry, "wall") > BUSY * self.seconds(entry, "cpu") for entry in self.measured)
+        waited = any(self.seconds(entry, "wall") > BUSY * self.seconds(entry, "cpu") for entry in self.measured)
+        one_thread = threads == 1 and not row.threads and row.job != "process"
+        self.busy = waited and one_thread
+        self.doubtful = waited and bool(row.threads)
 
     @staticmethod
     def seconds(entry, clock):
         return entry["worker"].seconds(clock)
 
     def clock(self):
-        """Wall time, unless others had the processor meanwhile."""
         return "cpu" if self.busy else "wall"
 
     def ratio(self, entry):
@@ -97,7 +101,7 @@ class Result:
 
     def of_peak(self):
         """The share of OpenBLAS's speed in the same minute that ours reaches; Winograd's products can pass 1."""
-        if not self.rates or "worker" not in self.ours or self.row.threads:
+        if not self.rates or "worker" not in self.ours or self.threads > 1:
             return None
         peak = statistics.median(pair[self.busy] for pair in self.rates)
         return self.facts[self.row.operations] / self.seconds(self.ours, self.clock()) / peak
@@ -120,6 +124,7 @@ class Result:
         share = self.of_peak()
         notes = [f"{100 * share:.0f} % of sgemm"] if share else []
         notes += ["ratios of processor time: others used the machine"] if self.busy else []
+        notes += ["others used the machine: measure again"] if self.doubtful else []
         print(self.line(self.row.title, self.ours, last=", ".join(notes)))
         for entry in self.peers:
             ratio, notes = self.ratio(entry), []
