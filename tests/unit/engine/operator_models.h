@@ -36,6 +36,17 @@
 	"input x 3 8\nparam p 8 8\nMatMul x,p -> a\nints s 0 3 2 4\nReshape a,s -> b\n"                                \
 	"Transpose b -> h perm=[0,2,1,3]\n"
 
+/* Activations of a dense layer: h and k [N, 8], p positive, i between -1 and 1. */
+#define HIDDEN   "input x 6\nparam w 6 8\nMatMul x,w -> h\n"
+#define TWO      HIDDEN "param v 6 8\nMatMul x,v -> k\n"
+#define POSITIVE HIDDEN "Softplus h -> p\n"
+#define INSIDE   HIDDEN "Tanh h -> t\nnumber c 0.8\nMul t,c -> i\n"
+
+/* h [N, 2, 3, 4]; t the same with the samples on the second dimension. */
+#define VOLUME "input x 2 3 4\nparam w 2 3 4\nMul x,w -> h\n"
+#define SWUNG  VOLUME "Transpose h -> t perm=[1,0,2,3]\n"
+#define BACK   "Transpose z -> y perm=[1,0,2,3]"
+
 static const char *const models[] = {
 	/* dense layers */
 	"input x 6\nparam w 4 6\nparam b 4\nGemm x,w,b -> y transB=1",
@@ -119,6 +130,185 @@ static const char *const models[] = {
 	"input x 6\nparam w 6 8\nparam v 8 4\nMatMul x,w -> h\nRelu h -> r\nMatMul r,v -> y",
 	"input x 6\nparam w 6 8\nparam v 8 4\nMatMul x,w -> h\nSigmoid h -> r\nMatMul r,v -> y",
 	"input x 6\nparam w 6 8\nparam v 8 4\nMatMul x,w -> h\nTanh h -> r\nMatMul r,v -> y",
+	/* functions of one number */
+	HIDDEN "LeakyRelu h -> y alpha=0.2",
+	HIDDEN "param s 8\nPRelu h,s -> y",
+	HIDDEN "param s 1\nPRelu h,s -> y",
+	HIDDEN "Elu h -> y",
+	HIDDEN "Elu h -> y alpha=0.4",
+	HIDDEN "Selu h -> y",
+	HIDDEN "Selu h -> y alpha=1.2 gamma=0.8",
+	HIDDEN "Celu h -> y alpha=0.7",
+	HIDDEN "HardSigmoid h -> y",
+	HIDDEN "HardSigmoid h -> y alpha=0.3 beta=0.4",
+	"opset 14\n" HIDDEN "HardSwish h -> y",
+	HIDDEN "Erf h -> y",
+	HIDDEN "Softplus h -> y",
+	HIDDEN "Softsign h -> y",
+	HIDDEN "ThresholdedRelu h -> y alpha=0.9",
+	HIDDEN "Neg h -> y",
+	HIDDEN "Abs h -> y",
+	HIDDEN "Sin h -> y",
+	HIDDEN "Cos h -> y",
+	HIDDEN "Atan h -> y",
+	HIDDEN "Sinh h -> y",
+	HIDDEN "Cosh h -> y",
+	HIDDEN "Asinh h -> y",
+	HIDDEN "Exp h -> y",
+	HIDDEN "Sign h -> s\nMul s,h -> y",
+	HIDDEN "Floor h -> f\nSub h,f -> y",
+	HIDDEN "Ceil h -> f\nSub h,f -> y",
+	HIDDEN "Round h -> f\nSub h,f -> y",
+	POSITIVE "Sqrt p -> y",
+	POSITIVE "Log p -> y",
+	POSITIVE "Reciprocal p -> y",
+	POSITIVE "number o 1.2\nAdd p,o -> q\nAcosh q -> y",
+	INSIDE "Tan i -> y",
+	INSIDE "Asin i -> y",
+	INSIDE "Acos i -> y",
+	INSIDE "Atanh i -> y",
+	VOLUME "param s 2 1 1\nPRelu h,s -> y",
+	HIDDEN "number a -0.5\nnumber b 0.7\nClip h,a,b -> y",
+	HIDDEN "number b 0.7\nClip h,_,b -> y",
+	HIDDEN "number a -0.2\nClip h,a -> y",
+	"opset 9\n" HIDDEN "Clip h -> y min=-0.5 max=0.7",
+	/* functions of two, broadcast with and without samples */
+	POSITIVE "Div h,p -> y",
+	HIDDEN "positive d 8\nDiv h,d -> y",
+	HIDDEN "param n 8\nExp h -> e\nDiv n,e -> y",
+	"opset 10\n" TWO "Exp k -> e\nMod h,e -> y fmod=1",
+	POSITIVE "number e 2.0\nPow p,e -> q\nAdd q,h -> y",
+	POSITIVE "number e 3.0\nPow p,e -> q\nAdd q,h -> y",
+	POSITIVE "number e 0.5\nPow p,e -> q\nAdd q,h -> y",
+	POSITIVE "number e -1.0\nPow p,e -> q\nAdd q,h -> y",
+	POSITIVE "number e 1.0\nPow p,e -> q\nAdd q,h -> y",
+	POSITIVE "number e 0.0\nPow p,e -> q\nAdd q,h -> y",
+	POSITIVE "number e 1.7\nPow p,e -> q\nAdd q,h -> y",
+	POSITIVE "numbers e 2.0 0.5 3.0 1.5 -0.5 1.0 0.3 2.5\nPow p,e -> y",
+	POSITIVE "Tanh h -> t\nPow p,t -> y",
+	POSITIVE "int e 3\nPow p,e -> y",
+	HIDDEN "number b 1.7\nPow b,h -> y",
+	POSITIVE "ints e 2 3 1 0 2 1 3 -1\nPow p,e -> y",
+	SWUNG "param a 2 1 1 4\nAdd t,a -> u\nparam b 4\nMul u,b -> v\npositive c 2 1 3 1\nDiv v,c -> f\nparam d 1 1 3 "
+	      "1\nSub d,f -> z\n" BACK,
+	VOLUME
+	"param a 3 1\nparam b 2 1 1\nMul a,b -> c\nAdd h,c -> k\nReduceMean k -> n axes=[3] keepdims=1\nSub k,n -> y",
+	TWO "Equal h,k -> c\nCast c -> m to=1\nSub h,k -> d\nMul m,d -> q\nAdd q,k -> y",
+	TWO "Less h,k -> c\nCast c -> m to=1\nSub h,k -> d\nMul m,d -> q\nAdd q,k -> y",
+	TWO "LessOrEqual h,k -> c\nCast c -> m to=1\nSub h,k -> d\nMul m,d -> q\nAdd q,k -> y",
+	TWO "Greater h,k -> c\nCast c -> m to=1\nSub h,k -> d\nMul m,d -> q\nAdd q,k -> y",
+	TWO "GreaterOrEqual h,k -> c\nCast c -> m to=1\nSub h,k -> d\nMul m,d -> q\nAdd q,k -> y",
+	TWO "number z 0.1\nLess h,z -> a\nGreater k,z -> b\nAnd a,b -> c\nOr a,b -> d\nXor a,b -> e\nNot e -> f\nWhere "
+	    "c,h,k -> q\nWhere d,q,h -> s\nWhere f,s,z -> y",
+	/* any number of inputs */
+	TWO "param c 8\nSum h,c,k -> y",
+	HIDDEN "Sum h -> y",
+	VOLUME "param a 2 1 4\nparam b 3 1\nSum a,b -> c\nparam d 1\nSum d,h,c -> y",
+	TWO "param c 8\nMean h,c,k -> y",
+	HIDDEN "Mean h -> y",
+	VOLUME "param a 2 1 4\nparam b 3 1\nMean a,b -> c\nparam d 1\nMean d,h,c -> y",
+	TWO "param c 8\nMax h,c,k -> y",
+	HIDDEN "Max h -> y",
+	VOLUME "param a 2 1 4\nparam b 3 1\nMax a,b -> c\nparam d 1\nMax d,h,c -> y",
+	TWO "param c 8\nMin h,c,k -> y",
+	HIDDEN "Min h -> y",
+	VOLUME "param a 2 1 4\nparam b 3 1\nMin a,b -> c\nparam d 1\nMin d,h,c -> y",
+	HIDDEN "Max h,h -> y",
+	/* choices */
+	TWO "bools m 1 0 0 1 0 1 1 0\nWhere m,h,k -> y",
+	TWO "Less h,k -> c\nparam u 8\nparam z 1\nWhere c,u,z -> d\nSub h,k -> e\nMul e,d -> f\nWhere c,f,k -> "
+	    "g\nWhere c,g,f -> i\nMul i,e -> y",
+	VOLUME
+	"bools m 1 0 1\nints a 1\nUnsqueeze m,a -> n\nparam e 2 1 4\nnumber l -3.0\nWhere n,h,l -> q\nWhere n,e,q -> y",
+	HIDDEN "bools m 1 0 0 1 0 1 1 0\nparam a 8\nparam b 8\nWhere m,a,b -> c\nMul h,c -> y",
+	HIDDEN "Cast h -> d to=11\nCast d -> y to=1",
+	HIDDEN "Cast h -> i to=7\nCast i -> f to=1\nMul f,h -> y",
+	"opset 15\n" TWO "CastLike h,k -> y",
+	/* many made one: along the last dimension, in the middle, with gaps, of a weight, beside the samples */
+	VOLUME "ints a 3\nReduceSum h,a -> y keepdims=0",
+	VOLUME "ints a 2\nReduceSum h,a -> y ",
+	VOLUME "ints a 1 -1\nReduceSum h,a -> y keepdims=0",
+	VOLUME "ints a 1 2 3\nReduceSum h,a -> r \nFlatten r -> y",
+	VOLUME "ReduceMean h -> y axes=[3] keepdims=0",
+	VOLUME "ReduceMean h -> y axes=[2]",
+	VOLUME "ReduceMean h -> y axes=[1,-1] keepdims=0",
+	VOLUME "ReduceMean h -> r axes=[1,2,3]\nFlatten r -> y",
+	VOLUME "ReduceMax h -> y axes=[3] keepdims=0",
+	VOLUME "ReduceMax h -> y axes=[2]",
+	VOLUME "ReduceMax h -> y axes=[1,-1] keepdims=0",
+	VOLUME "ReduceMax h -> r axes=[1,2,3]\nFlatten r -> y",
+	VOLUME "ReduceMin h -> y axes=[3] keepdims=0",
+	VOLUME "ReduceMin h -> y axes=[2]",
+	VOLUME "ReduceMin h -> y axes=[1,-1] keepdims=0",
+	VOLUME "ReduceMin h -> r axes=[1,2,3]\nFlatten r -> y",
+	VOLUME "ReduceProd h -> y axes=[3] keepdims=0",
+	VOLUME "ReduceProd h -> y axes=[2]",
+	VOLUME "ReduceProd h -> y axes=[1,-1] keepdims=0",
+	VOLUME "Exp h -> e\nReduceProd e -> r axes=[1,2,3]\nFlatten r -> y",
+	VOLUME "ReduceL1 h -> y axes=[3] keepdims=0",
+	VOLUME "ReduceL1 h -> y axes=[2]",
+	VOLUME "ReduceL1 h -> y axes=[1,-1] keepdims=0",
+	VOLUME "ReduceL1 h -> r axes=[1,2,3]\nFlatten r -> y",
+	VOLUME "ReduceL2 h -> y axes=[3] keepdims=0",
+	VOLUME "ReduceL2 h -> y axes=[2]",
+	VOLUME "ReduceL2 h -> y axes=[1,-1] keepdims=0",
+	VOLUME "ReduceL2 h -> r axes=[1,2,3]\nFlatten r -> y",
+	VOLUME "ReduceSumSquare h -> y axes=[3] keepdims=0",
+	VOLUME "ReduceSumSquare h -> y axes=[2]",
+	VOLUME "ReduceSumSquare h -> y axes=[1,-1] keepdims=0",
+	VOLUME "ReduceSumSquare h -> r axes=[1,2,3]\nFlatten r -> y",
+	VOLUME "Exp h -> e\nReduceLogSum e -> y axes=[3] keepdims=0",
+	VOLUME "Exp h -> e\nReduceLogSum e -> y axes=[2]",
+	VOLUME "Exp h -> e\nReduceLogSum e -> y axes=[1,-1] keepdims=0",
+	VOLUME "Exp h -> e\nReduceLogSum e -> r axes=[1,2,3]\nFlatten r -> y",
+	VOLUME "ReduceLogSumExp h -> y axes=[3] keepdims=0",
+	VOLUME "ReduceLogSumExp h -> y axes=[2]",
+	VOLUME "ReduceLogSumExp h -> y axes=[1,-1] keepdims=0",
+	VOLUME "ReduceLogSumExp h -> r axes=[1,2,3]\nFlatten r -> y",
+	"opset 12\n" VOLUME "ReduceSum h -> y axes=[2,3]",
+	VOLUME "ReduceSum h -> y noop_with_empty_axes=1",
+	"input x 4\nparam w 3 4\nReduceL2 w -> n axes=[1]\nDiv w,n -> v\nReduceSum v -> s\nGemm x,v -> h transB=1\nMul "
+	"h,s -> y",
+	SWUNG "ReduceMean t -> u axes=[0]\nReduceSumSquare t -> v axes=[0,2]\nSub t,u -> q\nSub q,v -> z\n" BACK,
+	SWUNG "ReduceLogSumExp t -> y axes=[0,2] keepdims=0",
+	VOLUME "ArgMax h -> i axis=2\nCast i -> f to=1\nMul h,f -> y",
+	VOLUME "ArgMin h -> i axis=-1 keepdims=0 select_last_index=1\nints a 3\nUnsqueeze i,a -> j\nCast j -> f "
+	       "to=1\nMul h,f -> y",
+	/* softmax on other dimensions, hard, in front of samples */
+	VOLUME "Softmax h -> s axis=1\nMul s,h -> y",
+	VOLUME "LogSoftmax h -> s axis=2\nMul s,h -> y",
+	"opset 11\n" VOLUME "Softmax h -> s axis=2\nMul s,h -> y",
+	SWUNG "Softmax t -> u axis=0\nLogSoftmax u -> z axis=-1\n" BACK,
+	VOLUME "Hardmax h -> m axis=2\nMul m,h -> y",
+	"opset 11\n" VOLUME "Hardmax h -> m axis=2\nMul m,h -> y",
+	"input x 2 70 3\nparam w 2 70 3\nMul x,w -> h\n"
+	"Softmax h -> s axis=2\nMul s,h -> y",
+	/* normalisation of layers and instances, as operators and as exported */
+	"opset 17\n" VOLUME "param s 4\nparam b 4\nLayerNormalization h,s,b -> y epsilon=0.1",
+	"opset 17\n" VOLUME "param s 3 4\nLayerNormalization h,s -> y axis=2 epsilon=0.1",
+	"opset 17\n" SWUNG "param s 2 4\nTranspose t -> u perm=[0,2,1,3]\nparam b 4\nparam a 4\nLayerNormalization "
+			   "t,a,b -> z epsilon=0.1\n" BACK,
+	"opset 17\n"
+	"input x 4\nparam w 3 4\nparam s 4\nparam b 4\nLayerNormalization w,s,b -> v epsilon=0.1\nGemm x,v -> y "
+	"transB=1",
+	VOLUME "ReduceMean h -> m axes=[-1]\nSub h,m -> d\nnumber two 2.0\nPow d,two -> q\nReduceMean q -> v "
+	       "axes=[-1]\nnumber e 0.1\nAdd v,e -> a\nSqrt a -> r\nDiv d,r -> n\nparam s 4\nparam b 4\nMul n,s -> "
+	       "t\nAdd t,b -> y",
+	IMAGE "positive s 4\nparam b 4\nInstanceNormalization h,s,b -> k epsilon=0.1\nFlatten k -> y",
+	IMAGE "ints g 0 2 -1\nReshape h,g -> k\nconstant s 2\nconstant b 2\nInstanceNormalization k,s,b -> n "
+	      "epsilon=0.1\nShape h -> t\nReshape n,t -> o\nparam a 4 1 1\nparam c 4 1 1\nMul o,a -> u\nAdd u,c -> "
+	      "v\nFlatten v -> y",
+	"input x 3\nparam w 2 3 5\npositive s 3\nparam b 3\nInstanceNormalization w,s,b -> v epsilon=0.1\nReduceSum v "
+	"-> u\nints a 0 2\nReduceSum v,a -> q keepdims=0\nMul x,q -> k\nMul k,u -> y",
+	IMAGE "Transpose h -> t perm=[0,2,3,1]\nints f -1 4\nReshape t,f -> r\npositive s 4\nparam b 4\nparam m "
+	      "4\npositive v 4\nBatchNormalization r,s,b,m,v -> k epsilon=0.1\nints g -1 120\nReshape k,g -> y",
+	"input x 3\nparam w 2 3 5\npositive s 3\nparam b 3\nparam m 3\npositive v 3\nBatchNormalization w,s,b,m,v -> k "
+	"epsilon=0.1\nints a 0 2\nReduceSum k,a -> q keepdims=0\nMul x,q -> y",
+	/* Gelu as exported */
+	HIDDEN "number r 1.41421356\nnumber o 1.0\nnumber f 0.5\nDiv h,r -> a\nErf a -> b\nAdd b,o -> c\nMul h,c -> "
+	       "d\nMul d,f -> y",
+	HIDDEN "number f 0.5\nnumber o 1.0\nnumber t 3.0\nnumber a 0.044715\nnumber s 0.79788456\nPow h,t -> b\nMul "
+	       "b,a -> c\nAdd h,c -> d\nMul d,s -> e\nTanh e -> g\nAdd g,o -> i\nMul h,i -> j\nMul j,f -> y",
 	/* softmax in the middle and at the end, both meanings of axis */
 	"input x 2 3\nparam w 3 5\nparam v 10 4\nMatMul x,w -> h\nSoftmax h -> s axis=2\nFlatten s -> f\nMatMul f,v -> "
 	"y",
