@@ -229,6 +229,7 @@ static int settle(struct inferrer *w, size_t node, const struct op_build *b)
 	to->scratch = b->scratch;
 	to->reduce_scratch = b->reduce_scratch;
 	to->flops = b->flops;
+	to->passes = b->passes;
 	to->selects = b->selects || n->op->flags & OP_VIEW;
 	if (outputs_known(n, to)) {
 		to->phase = PHASE_FOLDED;

@@ -20,6 +20,7 @@ struct infer_node {
 	enum infer_phase phase;
 	bool runs; /* live, not folded, no view */
 	bool selects;
+	unsigned passes; /* see op_build */
 	void *config;
 	size_t scratch, reduce_scratch; /* floats */
 	uint64_t flops;

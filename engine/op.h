@@ -114,6 +114,7 @@ struct op_build {
 	size_t scratch;        /* floats that each call of forward, backward or tangent needs */
 	size_t reduce_scratch; /* floats for in[i].reduce->scratch: reduce_scratch_…; the largest over the inputs */
 	uint64_t flops;        /* of the forward pass, for the report */
+	unsigned passes;       /* bit i: input i's gradient is output 0's, unchanged; then it is not always asked for */
 	bool selects; /* every output element is one element of input 0, and none is taken twice (OP_LINEAR ops only) */
 };
 

@@ -173,6 +173,8 @@ static int infer(struct op_build *b, struct exp_error *err)
 	}
 	if (b->op->variant == ADD)
 		set_roles(b);
+	if (b->op->variant == ADD || b->op->variant == SUB)
+		b->passes = c->each.plain[0] | (b->op->variant == ADD && c->each.plain[1]) << 1;
 	b->flops = c->each.count;
 	return 0;
 }

@@ -16,6 +16,7 @@ struct planner {
 	size_t *uses;   /* [value_count] of roots: inputs of nodes that run */
 	size_t *wanted; /* of those: inputs that get a gradient */
 	size_t *alias;  /* [value_count] of roots: whose memory it takes over: itself, as a rule */
+	size_t *mirror; /* the same of gradients */
 	bool full;      /* the block would exceed MAX_FLOATS */
 };
 
@@ -295,6 +296,39 @@ static void find_aliases(struct planner *b, struct times *t)
 	}
 }
 
+static bool may_pass(const struct planner *b, size_t node, size_t k)
+{
+	const struct graph_node *n = &b->g->nodes[node];
+	size_t out = n->outputs[0], in = root_of(b, n->inputs[k]), maker;
+
+	if (k >= 32 || !(b->p->inf.nodes[node].passes & 1u << k) || out == GRAPH_NONE || in == GRAPH_NONE)
+		return false;
+	maker = b->g->values[in].node;
+	return b->p->edges[b->p->first_edge[node] + k].wanted && b->wanted[in] == 1 && !is_kept(b, in) &&
+	       !is_kept(b, out) && maker != GRAPH_NONE && b->p->inf.nodes[maker].phase == PHASE_ROWS &&
+	       value_of(b, in)->batched && value_of(b, in)->count == value_of(b, out)->count;
+}
+
+/* An operator that hands a gradient on as it is need not copy it; nobody writes to it any more. */
+static void find_mirrors(struct planner *b, struct times *t)
+{
+	for (size_t v = 0; v < b->g->value_count; v++)
+		b->mirror[v] = v;
+	for (size_t i = b->p->order_count; i-- > 0;) {
+		const struct graph_node *n = &b->g->nodes[b->p->order[i]];
+
+		for (size_t k = 0; k < n->input_count; k++) {
+			size_t in = root_of(b, n->inputs[k]);
+
+			if (!may_pass(b, b->p->order[i], k))
+				continue;
+			b->p->edges[b->p->first_edge[b->p->order[i]] + k].passed = true;
+			b->mirror[in] = b->mirror[n->outputs[0]];
+			widen(&t->grads[b->mirror[in]], t->grads[in].first, t->grads[in].last);
+		}
+	}
+}
+
 static bool is_computed(const struct planner *b, size_t v)
 {
 	size_t node = b->g->values[v].node;
@@ -325,7 +359,7 @@ static size_t list_blocks(struct planner *b, const struct times *t, struct layou
 
 		if (rows && b->alias[v] == v)
 			add_block(blocks, &count, v, BLOCK_DATA, plan_floats(value), &t->data[v]);
-		if ((rows || input) && p->kind == PLAN_BACKWARD && value->trainable)
+		if ((rows || input) && p->kind == PLAN_BACKWARD && value->trainable && b->mirror[v] == v)
 			add_block(blocks, &count, v, BLOCK_GRAD, value->count, &t->grads[v]);
 		if (rows && p->kind == PLAN_TANGENT && value->trainable)
 			add_block(blocks, &count, v, BLOCK_TANGENT, value->count, &t->data[v]);
@@ -347,6 +381,9 @@ static int place_blocks(struct planner *b, const struct times *t, struct layout_
 	for (size_t v = 0; v < b->g->value_count; v++)
 		if (b->alias[v] != v)
 			p->data[v] = p->data[b->alias[v]];
+	for (size_t v = 0; v < b->g->value_count; v++)
+		if (b->mirror[v] != v)
+			p->grads[v] = p->grads[b->mirror[v]];
 	p->work_floats = total;
 	place(b, total, 1);
 	return 0;
@@ -364,6 +401,7 @@ static int place_rows_values(struct planner *b)
 	if (blocks && t.data && t.grads) {
 		time_values(b, &t);
 		find_aliases(b, &t);
+		find_mirrors(b, &t);
 		rc = place_blocks(b, &t, blocks);
 	}
 	mem_free(t.data);
@@ -470,7 +508,8 @@ static bool try_lists(struct planner *b)
 {
 	struct plan *p = b->p;
 	size_t values = b->g->value_count + 1, nodes = b->g->node_count + 1, edges = 1;
-	size_t **const by_value[] = { &p->data, &p->grads, &p->tangents, &p->rows, &b->uses, &b->wanted, &b->alias };
+	size_t **const by_value[] = { &p->data, &p->grads,  &p->tangents, &p->rows,
+				      &b->uses, &b->wanted, &b->alias,    &b->mirror };
 
 	for (size_t i = 0; i < b->g->node_count; i++)
 		edges += b->g->nodes[i].input_count;
@@ -528,6 +567,7 @@ int plan_init(struct plan *p, const struct graph *g, const struct plan_options *
 	mem_free(b.uses);
 	mem_free(b.wanted);
 	mem_free(b.alias);
+	mem_free(b.mirror);
 	if (rc == 0)
 		return 0;
 	plan_fini(p);

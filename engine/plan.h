@@ -25,6 +25,7 @@ enum plan_share { SHARE_NONE, SHARE_DIRECT, SHARE_CARRIED, SHARE_SUMMED };
 /* One input of one node in the backward pass. */
 struct plan_edge {
 	bool wanted;  /* a gradient is to be given */
+	bool passed;  /* it is the output's own, in the same memory */
 	size_t spare; /* where it is written when the value already has one, to be added */
 };
 

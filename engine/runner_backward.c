@@ -178,7 +178,7 @@ static bool bind_inputs(const struct backward *b, size_t node)
 		const struct plan_edge *e = &r->plan->edges[r->plan->first_edge[node] + i];
 		size_t root;
 
-		if (!e->wanted)
+		if (!e->wanted || e->passed)
 			continue;
 		root = r->plan->inf.roots[n->inputs[i]];
 		if (!r->plan->inf.values[root].batched) {
@@ -228,6 +228,15 @@ static void take_spares(const struct backward *b, size_t node)
 	}
 }
 
+static void mark_passed(const struct backward *b, size_t node)
+{
+	const struct graph_node *n = &b->r->graph->nodes[node];
+
+	for (size_t i = 0; i < n->input_count; i++)
+		if (b->r->plan->edges[b->r->plan->first_edge[node] + i].passed && b->r->memory->out[0].grad)
+			b->r->memory->reached[b->r->plan->inf.roots[n->inputs[i]]] = 1;
+}
+
 /* Marks the second of equal inputs as to be written aside. */
 static void separate_equals(const struct backward *b, size_t node)
 {
@@ -264,10 +273,13 @@ static void backward_node(const struct backward *b, size_t node)
 	runner_bind(b->r, node, &s);
 	if (turn)
 		b->g->wait(b->g->arg, node);
-	if (bind_outputs(b, node) && bind_inputs(b, node)) {
-		separate_equals(b, node);
-		s.run.op->backward(&s.run);
-		take_spares(b, node);
+	if (bind_outputs(b, node)) {
+		if (bind_inputs(b, node)) {
+			separate_equals(b, node);
+			s.run.op->backward(&s.run);
+			take_spares(b, node);
+		}
+		mark_passed(b, node);
 	}
 	if (turn)
 		b->g->pass(b->g->arg, node);
