@@ -102,7 +102,7 @@ static json_t *torch_to_json(const struct describe_weight *w)
 
 		if (n->name)
 			json_array_append_new(array, json_pack("{s:s, s:s, s:b}", "name", n->name, "form",
-							       torch_form_text(n->form), "guess", n->guess));
+							       forms[n->form], "guess", n->guess));
 	}
 	return array;
 }
