@@ -10,8 +10,8 @@ enum { RECIPES_SEED = -1 };
 
 struct options {
 	struct workbench_options bench;
-	const char *recipe, *out;
-	int64_t seed;
+	const char *recipe, *out, *checkpoint;
+	int64_t seed, every;
 };
 
 struct result {
@@ -21,15 +21,23 @@ struct result {
 	char digest[DIGEST_HEX];
 };
 
-static int fit(struct workbench *w, const struct recipe *r, uint64_t seed, struct params *p, struct exp_error *err)
+static int fit(struct workbench *w, const struct recipe *r, const struct options *o, uint64_t seed, struct params *p,
+	       struct exp_error *err)
 {
 	struct progress_line line;
+	struct train_job job = { .session = w->session,
+				 .recipe = r,
+				 .seed = seed,
+				 .source = &w->source.source,
+				 .progress = &line.progress,
+				 .checkpoint = o->checkpoint,
+				 .every = (uint64_t)o->every };
 	int rc = train_initialize(r, seed, w->params, p, err);
 
 	if (rc)
 		return rc;
 	progress_line_start(&line, "training");
-	rc = train_run(w->session, r, seed, &w->source.source, p, &line.progress, err);
+	rc = train_run_job(&job, p, err);
 	progress_line_end(&line);
 	return rc;
 }
@@ -45,7 +53,7 @@ static int train(struct workbench *w, const struct recipe *r, const struct optio
 		return error_set(err, rc, "no memory for the parameters");
 	result->epochs = r->epochs;
 	result->seed = o->seed == RECIPES_SEED ? r->seed : o->seed;
-	rc = fit(w, r, (uint64_t)result->seed, p, err);
+	rc = fit(w, r, o, (uint64_t)result->seed, p, err);
 	result->seconds = (double)(clock_monotonic_ms() - start) / 1000;
 	if (!rc)
 		rc = workbench_score_rows(w, p, &result->score, err);
@@ -117,6 +125,18 @@ static const struct option_row rows[] = {
 	  .min = 0,
 	  .max = 9007199254740992.0,
 	  .help = "in place of the recipe's seed" },
+	{ .name = "checkpoint",
+	  .kind = OPTION_TEXT,
+	  .offset = offsetof(struct options, checkpoint),
+	  .value = "F.safetensors",
+	  .help = "keeps the state of the run, which goes on from it when it is there; destroyed at the end" },
+	{ .name = "every",
+	  .kind = OPTION_INT,
+	  .offset = offsetof(struct options, every),
+	  .value = "STEPS",
+	  .min = 1,
+	  .max = 1e12,
+	  .help = "from one checkpoint to the next; default 1000" },
 	WORKBENCH_SCALE(struct options),
 };
 
@@ -126,11 +146,12 @@ const struct command cmd_train = {
 	.text =
 	    "Fills the model with new weights as the recipe says (PyTorch's defaults, or the file's own with\n"
 	    "\"initialization\": \"file\"), trains it on all rows and writes an ONNX file in which nothing but the\n"
-	    "weights differs. The same recipe, rows and seed give the same bits.",
+	    "weights differs. The same recipe, rows and seed give the same bits, also when a run with a checkpoint is\n"
+	    "stopped and started again with the same command.",
 	.example = "  cd examples/digits\n"
 		   "  expunge train model.onnx --inputs inputs.npy --labels labels.npy --recipe recipe.json --out "
 		   "/tmp/new.onnx",
 	COMMAND_OPTIONS(rows, struct options),
-	.defaults = &(const struct options){ .seed = RECIPES_SEED },
+	.defaults = &(const struct options){ .seed = RECIPES_SEED, .every = 1000 },
 	.run = run,
 };

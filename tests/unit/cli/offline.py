@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 MODELS = ("mlp", "cnn")
@@ -172,11 +173,14 @@ class Numbers(Offline):
 class Training(Offline):
     RECIPE = {"optimizer": "adamw", "learning_rate": 0.01, "epochs": 60, "batch": 8}
 
-    def train(self, recipe, *options):
+    def command(self, recipe, *options):
         path = pathlib.Path(self.folder.name) / "recipe.json"
         path.write_text(json.dumps(recipe))
-        return run("train", GOLDEN / "mlp.onnx", "--inputs", GOLDEN / "mlp_inputs.npy", "--labels", GOLDEN / "mlp_labels.npy",
-                   "--recipe", path, "--out", self.out, "--json", *options)
+        return ["train", GOLDEN / "mlp.onnx", "--inputs", GOLDEN / "mlp_inputs.npy", "--labels", GOLDEN / "mlp_labels.npy",
+                "--recipe", path, "--out", self.out, "--json", *options]
+
+    def train(self, recipe, *options):
+        return run(*self.command(recipe, *options))
 
     def result(self, recipe, *options):
         done = self.train(recipe, *options)
@@ -206,6 +210,30 @@ class Training(Offline):
         self.assertEqual(done.returncode, 3)
         self.assertIn("diverged in epoch", json.loads(done.stderr)["detail"])
         self.assertFalse(self.out.exists())
+
+    def test_a_killed_run_goes_on_to_the_same_bits(self):
+        recipe = {**self.RECIPE, "epochs": 20000, "schedule": {"kind": "cosine", "unit": "steps", "warmup": 50}}
+        checkpoint = pathlib.Path(self.folder.name) / "run.safetensors"
+        options = "--checkpoint", checkpoint, "--every", 10000
+        killed = subprocess.Popen([EXPUNGE, *map(str, self.command(recipe, *options))], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        while not checkpoint.exists():
+            self.assertIsNone(killed.poll(), "it ended before its first checkpoint")
+            time.sleep(0.001)
+        killed.kill()
+        killed.wait()
+        self.assertTrue(checkpoint.exists())
+        resumed = self.result(recipe, *options)["sha256"]
+        self.assertFalse(checkpoint.exists())
+        self.assertEqual(resumed, self.result(recipe)["sha256"])
+
+    def test_a_checkpoint_of_another_recipe_is_refused(self):
+        checkpoint = pathlib.Path(self.folder.name) / "run.safetensors"
+        checkpoint.write_bytes(b"not a checkpoint")
+        done = self.train(self.RECIPE, "--checkpoint", checkpoint)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("is not a training checkpoint", json.loads(done.stderr)["detail"])
+        self.assertTrue(checkpoint.exists())
 
     def test_a_wrong_recipe_names_the_field(self):
         done = self.train({**self.RECIPE, "epochs": 0})
