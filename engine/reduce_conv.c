@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "engine/blas.h"
 #include "engine/reduce.h"
+#include "engine/reduce_depthwise.h"
 #include "engine/square_product.h"
 
 enum { COLUMNS = 1 << 17 }; /* floats of columns at a time, unless one line has more */
@@ -51,7 +52,8 @@ size_t reduce_scratch_conv(const struct reduce_conv *c)
 	struct reduce_factors dy = out_grads_of(c);
 	size_t columns = depth_of(c) * c->out[1] * lines_of(c);
 
-	return largest(largest(columns, reduce_scratch_factors(&dy)), square_product_conv_scratch(c));
+	columns = largest(columns, reduce_scratch_factors(&dy));
+	return largest(columns, reduce_is_depthwise(c) ? reduce_scratch_depthwise(c) : square_product_conv_scratch(c));
 }
 
 /* to [out[1]]: what a tap meets along a line of outputs; zero in the padding. */
@@ -122,12 +124,12 @@ void reduce_add_conv(struct reduce *r, const struct reduce_conv *c)
 	part.image += r->first * c->channels * c->in[0] * c->in[1];
 	part.out_grads += r->first * c->filters * c->out[0] * c->out[1];
 	part.samples = r->samples;
-	if (r->kind != REDUCE_MOMENTS) {
+	if (r->kind != REDUCE_MOMENTS && reduce_is_depthwise(c))
+		reduce_add_depthwise(r, &part);
+	else if (r->kind != REDUCE_MOMENTS)
 		square_product_add_conv(r, &part);
-		return;
-	}
-	if (r->left)
+	if (r->kind == REDUCE_MOMENTS && r->left)
 		add_left(r, &part);
-	if (r->right)
+	if (r->kind == REDUCE_MOMENTS && r->right)
 		add_right(r, &part);
 }

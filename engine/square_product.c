@@ -9,14 +9,18 @@
  */
 #include "engine/square_product.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "engine/kernels.h"
 #include "engine/square_product_internal.h"
 
 enum {
-	BLOCK_POSITIONS = 1024, /* of a block of samples, about: enough to pay for adding its tile to the weight */
-	DIRECTIONS = 8,         /* that a gradient is multiplied with before it is formed again for the next ones */
+	/* Positions of a block of samples, about: enough to pay for adding its tile to the weight, which takes longer
+	   where taps stand apart; no more, so that what is packed stays in cache. */
+	POSITIONS = 256,
+	POSITIONS_OF_TAPS = 1024,
+	DIRECTIONS = 8, /* that a gradient is multiplied with before it is formed again for the next ones */
 };
 
 static size_t least(size_t a, size_t b)
@@ -24,9 +28,10 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-size_t tile_block(size_t samples, size_t positions)
+size_t tile_block(size_t samples, size_t positions, size_t taps)
 {
-	size_t block = positions < BLOCK_POSITIONS ? BLOCK_POSITIONS / (positions ? positions : 1) : 1;
+	size_t most = taps > 1 ? POSITIONS_OF_TAPS : POSITIONS;
+	size_t block = positions < most ? most / (positions ? positions : 1) : 1;
 
 	return least(block, samples ? samples : 1);
 }
@@ -38,11 +43,14 @@ size_t tile_buffers(size_t taps)
 
 /* ---- one tile ---- */
 
+enum { ENTRIES = TILE_TAPS * TILE_LANES * TILE_PANELS }; /* of a tile's row, all taps */
+
 /* A tile and where it belongs. */
 struct tile {
 	const struct tile_product *p;
 	size_t left_panel, right_panel, panels; /* panels: of the right operand, from right_panel */
 	size_t floats;                          /* of a buffer: [taps][TILE_ROWS][panels * TILE_LANES] */
+	int32_t places[ENTRIES];                /* where a row's entries, in the weight's order, are in a buffer */
 };
 
 /* Multiplies one sample's panels, lines first … first+count-1 of the output, tap after tap. */
@@ -97,6 +105,14 @@ static struct tile_place place_of(const struct tile *t)
 	return part;
 }
 
+/* to [count] += factor * the entries of from at those places */
+KERNEL static void add_places(float *restrict to, const float *restrict from, const int32_t *restrict places,
+			      float factor, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		to[i] += factor * from[places[i]];
+}
+
 /* out's part += factor * buffer */
 static void add_to_weight(const struct tile *t, const float *buffer, float factor, float *out)
 {
@@ -107,13 +123,13 @@ static void add_to_weight(const struct tile *t, const float *buffer, float facto
 		float *to = out + part.at + i * part.row_step;
 		const float *from = buffer + i * lanes;
 
-		if (part.lane_step == 1) {
+		if (part.lane_step == 1)
 			kernel_add_scaled(to, from, factor, part.lanes);
-			continue;
-		}
-		for (size_t j = 0; j < part.lanes; j++)
-			for (size_t k = 0; k < taps; k++)
-				to[j * part.lane_step + k] += factor * from[k * TILE_ROWS * lanes + j];
+		else if (part.lane_step == taps)
+			add_places(to, from, t->places, factor, part.lanes * taps);
+		else
+			for (size_t j = 0; j < part.lanes; j++)
+				add_places(to + j * part.lane_step, from, t->places + j * taps, factor, taps);
 	}
 }
 
@@ -233,6 +249,18 @@ static size_t panels_of(size_t elements, size_t width)
 	return (elements + width - 1) / width;
 }
 
+/* A tile's width has changed. */
+static void set_panels(struct tile *t, size_t panels)
+{
+	size_t taps = t->p->tap_count, plane = TILE_ROWS * TILE_LANES * panels;
+
+	t->panels = panels;
+	t->floats = taps * plane;
+	for (size_t j = 0; j < panels * TILE_LANES; j++)
+		for (size_t k = 0; k < taps; k++)
+			t->places[j * taps + k] = (int32_t)(k * plane + j);
+}
+
 void tile_product_run(const struct tile_product *p)
 {
 	size_t left = panels_of(p->place.rows, TILE_ROWS), right = panels_of(p->place.lanes, TILE_LANES);
@@ -242,8 +270,10 @@ void tile_product_run(const struct tile_product *p)
 		size_t rest = right - t.right_panel;
 
 		/* 4 is 2 and 2: a single panel loads too much for what it multiplies. */
-		t.panels = rest == 2 || rest == 4 ? 2 : least(rest, TILE_PANELS);
-		t.floats = p->tap_count * TILE_ROWS * TILE_LANES * t.panels;
+		size_t panels = rest == 2 || rest == 4 ? 2 : least(rest, TILE_PANELS);
+
+		if (panels != t.panels)
+			set_panels(&t, panels);
 		for (t.left_panel = 0; t.left_panel < left; t.left_panel++)
 			fold(&t);
 	}
@@ -264,7 +294,7 @@ static size_t right_floats(const struct reduce_factors *f)
 
 size_t square_product_scratch(const struct reduce_factors *f)
 {
-	size_t block = tile_block(f->samples, f->outer * f->positions);
+	size_t block = tile_block(f->samples, f->outer * f->positions, 1);
 
 	return tile_buffers(1) + block * (left_floats(f) + right_floats(f));
 }
@@ -289,7 +319,7 @@ static void pack_side(const struct reduce_factors *f, const struct reduce_side *
 
 void square_product_add(const struct reduce *r, const struct reduce_factors *f)
 {
-	size_t positions = f->outer * f->positions, block = tile_block(f->samples, positions);
+	size_t positions = f->outer * f->positions, block = tile_block(f->samples, positions, 1);
 	float *left = r->scratch + tile_buffers(1), *right = left + block * left_floats(f);
 	struct tile_product p = { .kernels = tile_kernels(),
 				  .reduce = r,

@@ -1,11 +1,11 @@
 /*
- * Weight gradients of convolutions, in one of three ways:
+ * Weight gradients of convolutions, in one of two ways:
  *
  *   taps       the gradient of one tap [filters, channels] is a product whose right operand is the image itself, read
  *              at the pixels that the tap meets. A tap's outputs that read padding are left out.
  *   columns    where a group has few channels (an image's three), lanes would stay empty: all taps and channels side by
- *              side are the right operand, copied out of the image.
- *   depthwise  one channel a group: lane by lane, a row of the tile and no more.
+ *              side are the right operand, copied out of the image. Of large images, a few lines of outputs at a time
+ *              into the sample's gradient, which is small.
  */
 #include "engine/square_product.h"
 
@@ -17,6 +17,8 @@
 enum {
 	FEW_CHANNELS = 8,        /* a group with fewer goes by columns */
 	CHUNK_FLOATS = 96 << 10, /* of the right operand's panels, that are read again for each tap */
+	CHUNK_OUTPUTS = 1024,    /* whose columns stay in cache */
+	COPIED = 8,              /* floats that are copied at once, whether a line of the kernel has as many or fewer */
 };
 
 static size_t taps_of(const struct reduce_conv *c)
@@ -39,20 +41,15 @@ static size_t padded(size_t elements, size_t width)
 	return (elements + width - 1) / width * width;
 }
 
-/* What a convolution of one group and its operands in scratch are. */
+/* A convolution, and where its operands are in scratch. */
 struct conv {
 	const struct reduce *r;
 	const struct reduce_conv *c;
 	const struct tile_kernels *kernels;
 	size_t channels, filters; /* of a group */
-	size_t block;
 	float *left, *right;
+	float *image, *gradient; /* by columns */
 };
-
-static bool is_depthwise(const struct reduce_conv *c)
-{
-	return c->channels == c->groups && c->groups > 1;
-}
 
 static bool by_columns(const struct reduce_conv *c)
 {
@@ -202,172 +199,207 @@ static void add_by_taps(const struct conv *v, size_t group, size_t first, size_t
 
 /* ---- columns ---- */
 
-/* Lane by lane, what the tap of the channel meets at each output; zero in the padding. dst [outputs][TILE_LANES] */
-static void gather_lane(const struct reduce_conv *c, const float *plane, size_t tap, float *dst)
+static size_t depth_of(const struct reduce_conv *c)
 {
-	struct tile_tap t = tap_at(c, tap, 1);
-	ptrdiff_t start = t.right / TILE_LANES;
-
-	for (size_t line = t.first_line; line < t.end_line; line++) {
-		const float *from = plane + start + (ptrdiff_t)(line * c->stride[0] * c->in[1]);
-		float *to = dst + (line * c->out[1] + (size_t)t.left) * TILE_LANES;
-
-		for (size_t x = 0; x < t.columns; x++)
-			to[x * TILE_LANES] = from[x * c->stride[1]];
-	}
+	return c->channels / c->groups * taps_of(c);
 }
 
-static void gather_columns(const struct conv *v, size_t group, size_t first, size_t samples)
+/* Lines of outputs that are taken together, and their outputs. */
+static size_t lines_of(const struct reduce_conv *c)
 {
-	struct planes x = image(v, group);
-	size_t taps = taps_of(v->c), lanes = outputs_of(v->c) * TILE_LANES;
+	size_t lines = c->out[1] < CHUNK_OUTPUTS ? CHUNK_OUTPUTS / c->out[1] : 1;
 
-	memset(v->right, 0, samples * padded(v->channels * taps, TILE_LANES) / TILE_LANES * lanes * sizeof(float));
-	for (size_t n = 0; n < samples; n++) {
-		for (size_t k = 0; k < v->channels * taps; k++) {
-			const float *plane = x.data + (first + n) * x.sample + k / taps * x.plane;
-			float *panel = v->right + (k / TILE_LANES * samples + n) * lanes;
+	return lines < c->out[0] ? lines : c->out[0];
+}
 
-			gather_lane(v->c, plane, k % taps, panel + k % TILE_LANES);
+/* A group's image for some lines of outputs, with its padding. */
+struct padded_image {
+	size_t lines, line, plane; /* lines that outputs read; floats of a line, and of a channel */
+	float *data;
+};
+
+static struct padded_image padded_image(const struct reduce_conv *c, size_t lines)
+{
+	struct padded_image p = { .lines = (lines - 1) * c->stride[0] + (c->kernel[0] - 1) * c->dilation[0] + 1 };
+
+	p.line = (c->out[1] - 1) * c->stride[1] + (c->kernel[1] - 1) * c->dilation[1] + 1 + COPIED;
+	p.plane = p.lines * p.line;
+	return p;
+}
+
+static size_t columns_floats(const struct reduce_conv *c, size_t samples)
+{
+	return samples * lines_of(c) * c->out[1] * padded(depth_of(c), TILE_LANES) + TILE_LANES;
+}
+
+/* Copies what outputs from line first on read of the image. */
+static void pad_image(const struct reduce_conv *c, const float *image, size_t first, const struct padded_image *p)
+{
+	size_t width = p->line - c->pad[1] < c->in[1] ? p->line - c->pad[1] : c->in[1];
+
+	memset(p->data, 0, c->channels / c->groups * p->plane * sizeof(float));
+	if (p->line <= c->pad[1])
+		return;
+	for (size_t channel = 0; channel < c->channels / c->groups; channel++, image += c->in[0] * c->in[1]) {
+		for (size_t y = 0; y < p->lines; y++) {
+			size_t from = first * c->stride[0] + y;
+
+			if (from >= c->pad[0] && from - c->pad[0] < c->in[0])
+				memcpy(p->data + channel * p->plane + y * p->line + c->pad[1],
+				       image + (from - c->pad[0]) * c->in[1], width * sizeof(float));
 		}
 	}
 }
 
+/* A line of a kernel: more is written than it has, and then written over. */
+KERNEL_INLINE void copy_line(const struct reduce_conv *c, const float *from, float *to)
+{
+	if (c->dilation[1] == 1 && c->kernel[1] <= COPIED)
+		memcpy(to, from, COPIED * sizeof(*to));
+	else
+		for (size_t k = 0; k < c->kernel[1]; k++)
+			to[k] = from[k * c->dilation[1]];
+}
+
+/* columns [lines * out[1]][ld]: for each output what the weights of a filter meet, in their order. */
+KERNEL static void gather_columns(const struct reduce_conv *c, const struct padded_image *p, size_t lines,
+				  float *columns)
+{
+	size_t depth = depth_of(c), ld = padded(depth, TILE_LANES), rows = c->channels / c->groups * c->kernel[0];
+
+	for (size_t t = 0; t < lines * c->out[1]; t++, columns += ld) {
+		const float *corner = p->data + t / c->out[1] * c->stride[0] * p->line + t % c->out[1] * c->stride[1];
+
+		for (size_t k = 0; k < rows; k++)
+			copy_line(c, corner + k / c->kernel[0] * p->plane + k % c->kernel[0] * c->dilation[0] * p->line,
+				  columns + k * c->kernel[1]);
+		for (size_t k = depth; k < ld; k++)
+			columns[k] = 0.0f;
+	}
+}
+
+/* Columns of samples first … for lines of outputs, and the product of them with what is packed on the left. */
+static struct tile_product columns_product(const struct conv *v, size_t first, size_t samples, size_t line,
+					   size_t lines, size_t group)
+{
+	size_t outputs = lines * v->c->out[1], depth = depth_of(v->c), ld = padded(depth, TILE_LANES);
+	struct planes dy = out_grads(v, group), x = image(v, group);
+	struct padded_image p = padded_image(v->c, lines);
+	struct tile_product product = start(v);
+
+	dy.data += line * v->c->out[1];
+	dy.pixels = outputs;
+	pack_planes(v, &dy, first, samples, v->left);
+	p.data = v->image;
+	for (size_t n = 0; n < samples; n++) {
+		pad_image(v->c, x.data + (first + n) * x.sample, line, &p);
+		gather_columns(v->c, &p, lines, v->right + n * outputs * ld);
+	}
+	product.first_sample = first, product.samples = samples;
+	product.left_sample = outputs * TILE_ROWS, product.right_sample = outputs * ld;
+	product.left_panel = samples * product.left_sample, product.right_panel = TILE_LANES;
+	product.right_column = ld;
+	product.lines = product.chunk_lines = 1;
+	product.taps[0] = (struct tile_tap){ .end_line = 1, .columns = outputs };
+	product.tap_count = 1;
+	product.place = (struct tile_place){ group * v->filters * depth, depth, 1, v->filters, depth };
+	return product;
+}
+
+/* The gradient of a sample's group, chunk by chunk, then handed on as a row. */
+static void add_large(const struct conv *v, size_t group, size_t sample)
+{
+	const struct reduce *r = v->r;
+	size_t count = v->filters * depth_of(v->c), most = lines_of(v->c);
+	const struct reduce sum = { .kind = REDUCE_SUM, .out = v->gradient };
+	struct reduce one = *r;
+
+	memset(v->gradient, 0, count * sizeof(float));
+	for (size_t line = 0; line < v->c->out[0]; line += most) {
+		size_t lines = v->c->out[0] - line < most ? v->c->out[0] - line : most;
+		struct tile_product p = columns_product(v, sample, 1, line, lines, group);
+
+		p.reduce = &sum;
+		p.place.at = 0;
+		tile_product_run(&p);
+	}
+	one.first = 0, one.samples = 1;
+	if (r->kind == REDUCE_ROWS)
+		one.out += sample * r->floats;
+	else if (r->kind == REDUCE_NORM)
+		one.dots += sample;
+	else if (r->kind == REDUCE_DOT)
+		one.dots += sample * r->direction_count;
+	reduce_add_rows(&one,
+			&(struct reduce_rows){
+			    .rows = v->gradient, .samples = 1, .count = count, .scale = 1.0f, .at = group * count });
+}
+
 static void add_by_columns(const struct conv *v, size_t group, size_t first, size_t samples)
 {
-	size_t outputs = outputs_of(v->c), depth = v->channels * taps_of(v->c);
-	struct planes dy = out_grads(v, group);
-	struct tile_product p = start(v);
+	if (lines_of(v->c) == v->c->out[0]) {
+		struct tile_product p = columns_product(v, first, samples, 0, v->c->out[0], group);
 
-	p.first_sample = first, p.samples = samples;
-	p.right_sample = outputs * TILE_LANES;
-	p.right_column = TILE_LANES;
-	p.left_panel = samples * p.left_sample, p.right_panel = samples * p.right_sample;
-	p.lines = p.chunk_lines = 1;
-	p.taps[0] = (struct tile_tap){ .end_line = 1, .columns = outputs };
-	p.tap_count = 1;
-	p.place = (struct tile_place){ group * v->filters * depth, depth, 1, v->filters, depth };
-	pack_planes(v, &dy, first, samples, v->left);
-	gather_columns(v, group, first, samples);
-	tile_product_run(&p);
-}
-
-/* ---- depthwise ---- */
-
-/* The first row of a tile: each lane of the left operand times the same lane of the right one. Four running sums. */
-KERNEL_INLINE void form_lanes(const struct tile_run *run, float sum[TILE_LANES])
-{
-	float parts[4][TILE_LANES] = { { 0 } };
-
-	for (size_t line = 0; line < run->lines; line++) {
-		const float *left = run->left + line * run->left_line, *right = run->right + line * run->right_line;
-		size_t x = 0;
-
-		for (; x + 4 <= run->columns; x += 4, left += 4 * TILE_LANES, right += 4 * run->right_column)
-			for (size_t q = 0; q < 4; q++)
-				for (size_t j = 0; j < TILE_LANES; j++)
-					parts[q][j] += left[q * TILE_LANES + j] * right[q * run->right_column + j];
-		for (; x < run->columns; x++, left += TILE_LANES, right += run->right_column)
-			for (size_t j = 0; j < TILE_LANES; j++)
-				parts[0][j] += left[j] * right[j];
+		tile_product_run(&p);
+		return;
 	}
-	for (size_t j = 0; j < TILE_LANES; j++)
-		sum[j] = (parts[0][j] + parts[1][j]) + (parts[2][j] + parts[3][j]);
-}
-
-KERNEL static void add_lanes(const struct tile_run *run, float *target)
-{
-	float sum[TILE_LANES];
-
-	form_lanes(run, sum);
-	for (size_t j = 0; j < TILE_LANES; j++)
-		target[j] += sum[j];
-}
-
-KERNEL static void add_square_lanes(const struct tile_run *run, float *target)
-{
-	float sum[TILE_LANES];
-
-	form_lanes(run, sum);
-	for (size_t j = 0; j < TILE_LANES; j++)
-		target[j] += sum[j] * sum[j];
-}
-
-/* Filters channel * multiplier + m, for all channels, have one panel of lanes for each panel of channels. */
-static void add_depthwise(const struct conv *v, size_t m, size_t first, size_t samples)
-{
-	const struct reduce_conv *c = v->c;
-	size_t taps = taps_of(c), outputs = outputs_of(c), multiplier = v->filters;
-	struct planes dy = out_grads(v, 0), x = image(v, 0);
-	const struct tile_kernels kernels = { .add = { add_lanes }, .add_square = { add_square_lanes } };
-	struct tile_product p = start(v);
-
-	dy.data += m * outputs, dy.plane *= multiplier, dy.channels = c->channels, dy.width = TILE_LANES;
-	x.channels = c->channels;
-	pack_planes(v, &dy, first, samples, v->left);
-	pack_planes(v, &x, first, samples, v->right);
-	p.kernels = &kernels;
-	p.first_sample = first, p.samples = samples;
-	p.left_column = TILE_LANES;
-	p.left_sample = outputs * TILE_LANES, p.right_sample = x.pixels * TILE_LANES;
-	for (size_t channel = 0; channel < c->channels; channel += TILE_LANES) {
-		size_t lanes = c->channels - channel < TILE_LANES ? c->channels - channel : TILE_LANES;
-
-		p.place = (struct tile_place){ (channel * multiplier + m) * taps, 0, multiplier * taps, 1, lanes };
-		run_taps(v, &p);
-		p.left += samples * p.left_sample, p.right += samples * p.right_sample;
-	}
+	for (size_t n = 0; n < samples; n++)
+		add_large(v, group, first + n);
 }
 
 /* ---- all of a batch ---- */
 
-static size_t left_floats(const struct reduce_conv *c)
-{
-	size_t width = is_depthwise(c) ? padded(c->channels, TILE_LANES) : padded(c->filters / c->groups, TILE_ROWS);
+/* Where the operands of a block of samples are, in floats behind the buffers of tiles. */
+struct layout {
+	size_t block, right, image, gradient, floats;
+};
 
-	return padded(width * outputs_of(c), TILE_LANES);
-}
-
-static size_t right_floats(const struct reduce_conv *c)
+static struct layout lay_out(const struct reduce_conv *c)
 {
-	if (is_depthwise(c))
-		return padded(c->channels, TILE_LANES) * pixels_of(c);
-	if (by_columns(c))
-		return padded(c->channels / c->groups * taps_of(c), TILE_LANES) * outputs_of(c);
-	return padded(c->channels / c->groups, TILE_LANES) * pixels_of(c);
+	struct layout l = { .block = tile_block(c->samples, outputs_of(c), taps_of(c)) };
+	size_t filters = padded(c->filters / c->groups, TILE_ROWS), channels = c->channels / c->groups;
+
+	if (outputs_of(c) == 0)
+		return l;
+	if (!by_columns(c)) {
+		l.right = padded(l.block * filters * outputs_of(c), TILE_LANES);
+		l.floats = l.right + l.block * padded(channels, TILE_LANES) * pixels_of(c);
+		return l;
+	}
+	l.right = padded(l.block * filters * lines_of(c) * c->out[1], TILE_LANES);
+	l.image = padded(l.right + columns_floats(c, l.block), TILE_LANES);
+	l.gradient = padded(l.image + channels * padded_image(c, lines_of(c)).plane + COPIED, TILE_LANES);
+	l.floats = l.gradient + (lines_of(c) < c->out[0] ? c->filters / c->groups * depth_of(c) : 0);
+	return l;
 }
 
 size_t square_product_conv_scratch(const struct reduce_conv *c)
 {
-	return tile_buffers(taps_of(c)) + tile_block(c->samples, outputs_of(c)) * (left_floats(c) + right_floats(c));
-}
-
-static void add_group(const struct conv *v, size_t group, size_t first, size_t samples)
-{
-	if (is_depthwise(v->c))
-		add_depthwise(v, group, first, samples);
-	else if (by_columns(v->c))
-		add_by_columns(v, group, first, samples);
-	else
-		add_by_taps(v, group, first, samples);
+	return tile_buffers(taps_of(c)) + lay_out(c).floats;
 }
 
 void square_product_add_conv(const struct reduce *r, const struct reduce_conv *c)
 {
+	struct layout l = lay_out(c);
+	float *operands = r->scratch + tile_buffers(taps_of(c));
 	struct conv v = { .r = r,
 			  .c = c,
 			  .kernels = tile_kernels(),
 			  .channels = c->channels / c->groups,
 			  .filters = c->filters / c->groups,
-			  .block = tile_block(c->samples, outputs_of(c)),
-			  .left = r->scratch + tile_buffers(taps_of(c)) };
-	size_t groups = is_depthwise(c) ? v.filters : c->groups;
+			  .left = operands,
+			  .right = operands + l.right,
+			  .image = operands + l.image,
+			  .gradient = operands + l.gradient };
 
-	v.right = v.left + v.block * left_floats(c);
-	for (size_t first = 0; first < c->samples; first += v.block) {
-		size_t samples = c->samples - first < v.block ? c->samples - first : v.block;
+	for (size_t first = 0; l.floats > 0 && first < c->samples; first += l.block) {
+		size_t samples = c->samples - first < l.block ? c->samples - first : l.block;
 
-		for (size_t group = 0; group < groups; group++)
-			add_group(&v, group, first, samples);
+		for (size_t group = 0; group < c->groups; group++) {
+			if (by_columns(c))
+				add_by_columns(&v, group, first, samples);
+			else
+				add_by_taps(&v, group, first, samples);
+		}
 	}
 }

@@ -100,6 +100,6 @@ size_t tile_buffers(size_t taps);
 void tile_product_run(const struct tile_product *p);
 
 /* Samples that are packed together, so that a tile stays in cache for enough of them and the panels do too. */
-size_t tile_block(size_t samples, size_t positions);
+size_t tile_block(size_t samples, size_t positions, size_t taps);
 
 #endif

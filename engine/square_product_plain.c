@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "engine/kernels.h"
 #include "engine/square_product_internal.h"
 
 /* sum [TILE_ROWS, lanes] over the positions of a run */
@@ -105,41 +106,70 @@ const struct tile_kernels *tile_kernels(void)
 
 /* ---- packing ---- */
 
-static void pack_rows(const struct tile_pack *p, size_t width, const float *src, float *dst)
+enum { BLOCK = 16 }; /* positions whose rows are read in one go, for all panels */
+
+/* Positions side by side: rows of elements. */
+KERNEL static void pack_whole_rows(float *restrict dst, size_t width, const float *restrict src, size_t position,
+				   size_t count)
 {
-	for (size_t t = 0; t < p->positions; t++, dst += p->width, src += p->position) {
-		if (width == TILE_LANES)
-			memcpy(dst, src, TILE_LANES * sizeof(*dst));
-		else if (width == TILE_ROWS && p->width == TILE_ROWS)
-			memcpy(dst, src, TILE_ROWS * sizeof(*dst));
-		else
-			for (size_t j = 0; j < p->width; j++)
-				dst[j] = j < width ? src[j] : 0.0f;
-	}
+	if (width == TILE_LANES)
+		for (size_t t = 0; t < count; t++)
+			memcpy(dst + t * TILE_LANES, src + t * position, TILE_LANES * sizeof(*dst));
+	else
+		for (size_t t = 0; t < count; t++)
+			memcpy(dst + t * TILE_ROWS, src + t * position, TILE_ROWS * sizeof(*dst));
 }
 
-static void pack_any(const struct tile_pack *p, size_t width, const float *src, float *dst)
+static void pack_any(const struct tile_pack *p, size_t width, const float *src, size_t count, float *dst)
 {
-	for (size_t t = 0; t < p->positions; t++)
+	for (size_t t = 0; t < count; t++)
 		for (size_t j = 0; j < p->width; j++)
 			dst[t * p->width + j] = j < width ? src[t * p->position + j * p->element] : 0.0f;
 }
 
-void tile_pack(const struct tile_kernels *k, const struct tile_pack *p, float *dst)
+static size_t width_at(const struct tile_pack *p, size_t first)
+{
+	return p->elements - first < p->width ? p->elements - first : p->width;
+}
+
+static void pack_rows(const struct tile_pack *p, const float *src, float *dst)
+{
+	for (size_t t = 0; t < p->positions; t += BLOCK) {
+		size_t count = p->positions - t < BLOCK ? p->positions - t : BLOCK;
+		float *to = dst + t * p->width;
+
+		for (size_t first = 0; first < p->elements; first += p->width, to += p->panel) {
+			const float *from = src + t * p->position + first;
+
+			if (width_at(p, first) == p->width)
+				pack_whole_rows(to, p->width, from, p->position, count);
+			else
+				pack_any(p, width_at(p, first), from, count, to);
+		}
+	}
+}
+
+static void pack_columns_of(const struct tile_kernels *k, const struct tile_pack *p, const float *src, float *dst)
 {
 	for (size_t first = 0; first < p->elements; first += p->width, dst += p->panel) {
-		size_t width = p->elements - first < p->width ? p->elements - first : p->width;
+		const float *from = src + first * p->element;
 
-		for (size_t o = 0; o < p->outer_count; o++) {
-			const float *src = p->src + first * p->element + o * p->outer;
-			float *to = dst + o * p->positions * p->width;
+		if (p->position == 1 && width_at(p, first) == p->width)
+			k->pack_columns(dst, p->width, from, p->element, p->positions);
+		else
+			pack_any(p, width_at(p, first), from, p->positions, dst);
+	}
+}
 
-			if (p->element == 1)
-				pack_rows(p, width, src, to);
-			else if (p->position == 1 && width == p->width)
-				k->pack_columns(to, width, src, p->element, p->positions);
-			else
-				pack_any(p, width, src, to);
-		}
+void tile_pack(const struct tile_kernels *k, const struct tile_pack *p, float *dst)
+{
+	for (size_t o = 0; o < p->outer_count; o++) {
+		const float *src = p->src + o * p->outer;
+		float *to = dst + o * p->positions * p->width;
+
+		if (p->element == 1)
+			pack_rows(p, src, to);
+		else
+			pack_columns_of(k, p, src, to);
 	}
 }

@@ -77,15 +77,15 @@ Test(reduce, blocks)
 	mem_free(left), mem_free(right);
 }
 
-Test(reduce, convolutions)
+static void check_convs(const char *purpose, const uint32_t most[3], uint32_t most_kernel)
 {
 	struct rng r;
 
 	blas_use_one_thread();
-	rng_init(&r, 3, "convolutions");
+	rng_init(&r, 3, purpose);
 	for (int round = 0; round < 20; round++) {
-		struct reduce_conv c = draw_conv(&r, (const uint32_t[]){ round % 2 ? 3 : 1, 12, 7 }, 3);
-		struct trial t = { .of = &c, .gradient = conv_gradient, .run = run_conv, .name = "convolution" };
+		struct reduce_conv c = draw_conv(&r, most, round % 5 ? 3 : most_kernel);
+		struct trial t = { .of = &c, .gradient = conv_gradient, .run = run_conv, .name = purpose };
 		float *data[2];
 
 		fill_conv(&r, &c, data);
@@ -95,6 +95,16 @@ Test(reduce, convolutions)
 		check_windows(&r, &t);
 		mem_free(data[0]), mem_free(data[1]);
 	}
+}
+
+Test(reduce, convolutions)
+{
+	check_convs("convolutions", (const uint32_t[]){ 3, 12, 7 }, 3);
+}
+
+Test(reduce, depthwise)
+{
+	check_convs("depthwise", (const uint32_t[]){ 20, 1, 3 }, 11);
 }
 
 /* ---- Kronecker factors ---- */

@@ -63,7 +63,7 @@ Test(square_product, blocks)
 	struct reduce_factors f = { .samples = 70, .outer = 1, .positions = 40, .rows = 9, .cols = 19, .scale = 0.5f };
 
 	rng_init(&r, 2, "blocks");
-	cr_assert_lt(tile_block(f.samples, f.positions), f.samples);
+	cr_assert_lt(tile_block(f.samples, f.positions, 1), f.samples);
 	f.left = draw_side(&r, &f, f.rows, &left);
 	f.right = draw_side(&r, &f, f.cols, &right);
 	check_factors(&r, &f);
@@ -112,12 +112,7 @@ Test(square_product, grouped)
 	check_convs("grouped", (const uint32_t[]){ 4, 20, 9 });
 }
 
-Test(square_product, depthwise)
-{
-	check_convs("depthwise", (const uint32_t[]){ 40, 1, 3 });
-}
-
-/* An image so large that its lines are taken in chunks. */
+/* Images so large that their lines are taken in chunks: by taps, and by columns. */
 Test(square_product, chunks)
 {
 	struct rng r;
@@ -134,6 +129,8 @@ Test(square_product, chunks)
 
 	rng_init(&r, 4, "chunks");
 	check_conv(&r, &c);
+	c.channels = 4, c.filters = 6, c.groups = 2;
+	check_conv(&r, &c);
 }
 
 /* The same bits for a batch and for its parts, as long as the parts are blocks. */
@@ -142,7 +139,7 @@ Test(square_product, same_bits)
 	struct rng r;
 	struct reduce_factors f = { .samples = 32, .outer = 1, .positions = 64, .rows = 24, .cols = 50, .scale = 1.0f };
 	struct reduce once = { .kind = REDUCE_SQUARE_SUM, .floats = 24 * 50 }, parts = once;
-	size_t block = tile_block(f.samples, f.positions);
+	size_t block = tile_block(f.samples, f.positions, 1);
 	float *left, *right;
 
 	rng_init(&r, 5, "bits");
