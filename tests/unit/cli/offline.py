@@ -162,12 +162,27 @@ class Numbers(Offline):
     def test_inspect(self):
         shown = json.loads(run("onnx", "inspect", GOLDEN / "mlp.onnx", "--json").stdout)
         self.assertEqual(shown["input"], {"name": "x", "row_shape": [5]})
-        self.assertEqual(shown["output"], {"name": "y", "classes": 3, "kind": "logits"})
+        self.assertEqual(shown["output"], {"name": "y", "classes": 3, "positions": 1, "kind": "logits"})
         self.assertEqual(shown["parameter_count"], 5 * 7 + 7 + 7 * 3 + 3)
         self.assertEqual({p["name"]: p["shape"] for p in shown["parameters"]}["hidden.weight"], [7, 5])
+        self.assertTrue(shown["accepted"])
+        self.assertEqual(shown["unsupported"], [])
+        self.assertEqual({o["name"]: o["count"] for o in shown["operators"]}, {"Gemm": 2, "Tanh": 1})
+        self.assertGreaterEqual(shown["cost"]["forward_flops_per_row"], 2 * (5 * 7 + 7 * 3))
         text = run("onnx", "inspect", GOLDEN / "mlp.onnx").stdout
         for word in ("Gemm", "Tanh", "hidden.weight"):
             self.assertIn(word, text)
+
+    def test_inspect_what_is_refused(self):
+        odd = pathlib.Path(self.folder.name) / "odd.onnx"
+        odd.write_bytes((GOLDEN / "unsupported.onnx").read_bytes().replace(b"Erf", b"Odd"))
+        done = run("onnx", "inspect", odd, "--json")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("the_odd_one", json.loads(done.stderr)["detail"])
+        shown = json.loads(done.stdout)
+        self.assertFalse(shown["accepted"])
+        self.assertEqual(shown["unsupported"], [{"operator": "Odd", "node": "the_odd_one"}])
+        self.assertIn("Odd", run("onnx", "inspect", odd).stdout)
 
 
 class Training(Offline):
@@ -347,7 +362,6 @@ class Refusals(Offline):
                             self.out)
 
     def test_models(self):
-        self.assert_refused(3, ["the_odd_one", "Erf"], "onnx", "inspect", GOLDEN / "unsupported.onnx")
         self.assert_refused(3, [], "onnx", "inspect", GOLDEN / "mlp_inputs.npy")
         cut = pathlib.Path(self.folder.name) / "cut.onnx"
         whole = (GOLDEN / "mlp.onnx").read_bytes()
