@@ -31,18 +31,21 @@ int inference_describe(struct call *c, struct exp_error *err)
 {
 	struct snapshot *s;
 	const size_t *dims;
-	size_t rank, classes;
+	size_t rank, outputs[2];
+	bool sequence;
 	int rc = inference_take(c, &s, err);
 
 	if (rc)
 		return rc;
 	dims = graph_input_dims(s->graph, &rank);
-	classes = graph_classes(s->graph);
+	outputs[0] = graph_positions(s->graph);
+	outputs[1] = graph_classes(s->graph);
+	sequence = outputs[0] > 1;
 	reply_json(c, 200,
 		   json_pack("{s:s, s:[o], s:s, s:o, s:o}", "name", s->model, "versions",
 			     json_sprintf("%lld", (long long)s->version), "platform", "onnx_onnxv1", "inputs",
 			     render_tensor(graph_input_name(s->graph), dims, rank), "outputs",
-			     render_tensor(graph_output_name(s->graph), &classes, 1)));
+			     render_tensor(graph_output_name(s->graph), outputs + !sequence, 1 + sequence)));
 	models_give(c->api->options.models, s);
 	return 0;
 }

@@ -217,7 +217,7 @@ static void write_string(struct buf *out, const char *text)
 /* Nine digits carry an FP32 exactly. */
 static void write_answer(struct inference *f, const struct snapshot *s, const float *values, size_t rows)
 {
-	size_t classes = graph_classes(s->graph);
+	size_t classes = graph_classes(s->graph), positions = graph_positions(s->graph);
 	struct buf *out = &f->text;
 
 	buf_add_text(out, "{\"model_name\":");
@@ -230,8 +230,11 @@ static void write_answer(struct inference *f, const struct snapshot *s, const fl
 	buf_format(out, ",\"parameters\":{\"weights_sha256\":\"%s\",\"erasure_epoch\":%lld},\"outputs\":[{\"name\":",
 		   s->sha256, (long long)s->version - 1);
 	write_string(out, graph_output_name(s->graph));
-	buf_format(out, ",\"datatype\":\"FP32\",\"shape\":[%zu,%zu],\"data\":[", rows, classes);
-	for (size_t i = 0; i < rows * classes; i++)
+	buf_format(out, ",\"datatype\":\"FP32\",\"shape\":[%zu", rows);
+	if (positions > 1)
+		buf_format(out, ",%zu", positions);
+	buf_format(out, ",%zu],\"data\":[", classes);
+	for (size_t i = 0; i < rows * positions * classes; i++)
 		buf_format(out, i ? ",%.9g" : "%.9g", (double)values[i]);
 	buf_add_text(out, "]}]}\n");
 }
@@ -247,7 +250,7 @@ static int compute(struct inference *f, struct snapshot *s, struct exp_error *er
 		rc = read_input(f, s->graph, &input, &rows, err);
 	if (rc)
 		return rc;
-	outputs = mem_try_alloc(rows * graph_classes(s->graph), sizeof(float));
+	outputs = mem_try_alloc(rows * graph_output_floats(s->graph), sizeof(float));
 	rc = outputs ? predict(s, input.values, rows, outputs, err)
 		     : error_set(err, EXP_EMEMORY, "no room for the outputs");
 	if (!rc)

@@ -12,7 +12,7 @@ struct options {
 
 static int forward_all(struct workbench *w, struct batch *b, float *outputs, struct exp_error *err)
 {
-	size_t rows = w->source.source.rows, classes = graph_classes(w->graph);
+	size_t rows = w->source.source.rows, classes = graph_output_floats(w->graph);
 	int rc;
 
 	for (size_t first = 0; first < rows; first += b->n) {
@@ -29,7 +29,7 @@ static int forward_all(struct workbench *w, struct batch *b, float *outputs, str
 
 static int run_model(struct workbench *w, const char *path, struct exp_error *err)
 {
-	size_t dims[2] = { w->source.source.rows, graph_classes(w->graph) }, count;
+	size_t dims[2] = { w->source.source.rows, graph_output_floats(w->graph) }, count;
 	float *outputs = mem_size(dims[0], dims[1], &count) ? mem_try_alloc(count, sizeof(*outputs)) : NULL;
 	struct batch b = { 0 };
 	int rc;
@@ -48,7 +48,7 @@ static int run_model(struct workbench *w, const char *path, struct exp_error *er
 
 static void print_result(const struct command_context *c, const struct workbench *w, const struct options *o)
 {
-	size_t rows = w->source.source.rows, classes = graph_classes(w->graph);
+	size_t rows = w->source.source.rows, classes = graph_output_floats(w->graph);
 	double scale = (double)w->source.scale;
 
 	if (c->json)

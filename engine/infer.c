@@ -224,10 +224,11 @@ static int settle(struct inferrer *w, size_t node, const struct op_build *b)
 	if (rc)
 		return rc;
 	pass_on(w, n, to);
-	if (b->scratch > w->limit || b->reduce_scratch > w->limit)
+	if (b->scratch > w->limit || b->reduce_scratch > w->limit || b->prepared > w->limit)
 		return error_set(w->err, EXP_ELIMIT, "it would need more than %zu floats of scratch", w->limit);
 	to->scratch = b->scratch;
 	to->reduce_scratch = b->reduce_scratch;
+	to->prepared = n->op->prepare ? b->prepared : 0;
 	to->flops = b->flops;
 	to->passes = b->passes;
 	to->selects = b->selects || n->op->flags & OP_VIEW;

@@ -22,7 +22,7 @@ struct infer_node {
 	bool selects;
 	unsigned passes; /* see op_build */
 	void *config;
-	size_t scratch, reduce_scratch; /* floats */
+	size_t scratch, reduce_scratch, prepared; /* floats */
 	uint64_t flops;
 	struct op_value **inputs, **outputs; /* [input_count], [output_count]; NULL */
 };

@@ -112,6 +112,7 @@ struct op_build {
 	size_t output_count;
 	void *config;          /* config_size bytes, zeroed */
 	size_t scratch;        /* floats that each call of forward, backward or tangent needs */
+	size_t prepared;       /* floats that prepare writes; 0: nothing to prepare */
 	size_t reduce_scratch; /* floats for in[i].reduce->scratch: reduce_scratch_…; the largest over the inputs */
 	uint64_t flops;        /* of the forward pass, for the report */
 	unsigned passes;       /* bit i: input i's gradient is output 0's, unchanged; then it is not always asked for */
@@ -154,7 +155,8 @@ struct op_run {
 	size_t in_count;
 	const struct op_output *out;
 	size_t out_count;
-	float *scratch; /* of any content, 64-byte aligned */
+	float *scratch;        /* of any content, 64-byte aligned */
+	const float *prepared; /* what prepare wrote for these weights; NULL: forward does without */
 };
 
 enum {
@@ -188,6 +190,10 @@ struct op {
 	/* Checks inputs and attributes, sets outputs, config and needs. Errors say what; the caller adds where. */
 	int (*infer)(struct op_build *b, struct exp_error *err);
 	void (*forward)(const struct op_run *r);
+	/* Brings weights, inputs without samples, into the form that forward likes best, for callers that run the same
+	 * weights many times: to prepared [b->prepared], 64-byte aligned. The others' data are NULL. What it writes
+	 * depends on weights and attributes, not on N. NULL: nothing to prepare. */
+	void (*prepare)(const struct op_run *r, float *prepared);
 	void (*backward)(const struct op_run *r); /* NULL: has no gradient, as ArgMax; it ends there */
 	void (*tangent)(const struct op_run *r);  /* NULL: see the flags; without one of them, zero */
 	void (*release)(void *config);            /* NULL: nothing to free. Also after a failed infer */

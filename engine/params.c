@@ -1,10 +1,18 @@
 #include "engine/params.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
 #include "engine/kernels.h"
+
+static uint64_t next_id(void)
+{
+	static atomic_uint_fast64_t last;
+
+	return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
 
 int params_new(struct graph *g, struct params **out)
 {
@@ -19,6 +27,7 @@ int params_new(struct graph *g, struct params **out)
 		return EXP_EMEMORY;
 	}
 	p->graph = graph_ref(g);
+	p->id = next_id();
 	*out = p;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct params {
 	struct graph *graph;
 	float *values; /* [count], 64-byte aligned */
 	size_t count;
+	uint64_t id; /* of this block: no other in this process ever has it */
 };
 
 /* Zeroed. EXP_EMEMORY. */

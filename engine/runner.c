@@ -208,6 +208,8 @@ void runner_bind(struct runner *r, size_t node, struct runner_step *s)
 				  .out = m->out,
 				  .out_count = n->output_count,
 				  .scratch = m->block + r->plan->scratch };
+	if (r->prepared && to->prepared && r->prepared->sizes[node] == to->prepared)
+		s->run.prepared = r->prepared->floats + r->prepared->at[node];
 }
 
 void runner_forward_node(struct runner *r, size_t node)
@@ -218,6 +220,62 @@ void runner_forward_node(struct runner *r, size_t node)
 	s.run.op->forward(&s.run);
 	replace_values(r, node);
 }
+
+/* ---- prepared weights ---- */
+
+void runner_prepared_fini(struct runner_prepared *p)
+{
+	if (p->floats)
+		mem_free_secret(p->floats, p->count * sizeof(float));
+	mem_free(p->at);
+	mem_free(p->sizes);
+	*p = (struct runner_prepared){ 0 };
+}
+
+static bool measure_prepared(const struct runner *r, size_t limit, struct runner_prepared *out)
+{
+	out->at = mem_try_alloc(r->graph->node_count + 1, sizeof(*out->at));
+	out->sizes = mem_try_alloc(r->graph->node_count + 1, sizeof(*out->sizes));
+	for (size_t i = 0; out->at && out->sizes && i < r->graph->node_count; i++) {
+		const struct infer_node *n = &r->plan->inf.nodes[i];
+
+		if (!n->runs || n->phase != PHASE_ROWS || !n->prepared)
+			continue;
+		out->at[i] = out->count;
+		out->sizes[i] = n->prepared;
+		out->count += (n->prepared + 15) / 16 * 16;
+		if (out->count > limit)
+			return false;
+	}
+	out->floats = out->at && out->sizes ? mem_try_aligned(out->count + 1, sizeof(float)) : NULL;
+	return out->floats != NULL;
+}
+
+int runner_prepare(struct runner *r, size_t limit, struct runner_prepared *out)
+{
+	*out = (struct runner_prepared){ 0 };
+	if (!measure_prepared(r, limit, out)) {
+		runner_prepared_fini(out);
+		return EXP_EMEMORY;
+	}
+	for (size_t i = 0; i < r->plan->early_count; i++)
+		runner_forward_node(r, r->plan->early[i]);
+	for (size_t i = 0; i < r->plan->order_count; i++) {
+		size_t node = r->plan->order[i];
+		struct runner_step s;
+
+		if (!out->sizes[node])
+			continue;
+		runner_bind(r, node, &s);
+		for (size_t k = 0; k < s.run.in_count; k++)
+			if (r->memory->in[k].value && r->memory->in[k].value->batched)
+				r->memory->in[k].data = NULL;
+		s.run.op->prepare(&s.run, out->floats + out->at[node]);
+	}
+	return 0;
+}
+
+/* ---- forward ---- */
 
 void runner_forward(struct runner *r)
 {

@@ -23,6 +23,13 @@ struct runner_memory {
 	uint8_t *reached; /* [value_count of the graph] */
 };
 
+/* Weights in the form that operators like best. */
+struct runner_prepared {
+	float *floats;
+	size_t count;
+	size_t *at, *sizes; /* [node_count]; sizes 0: nothing for that node */
+};
+
 struct runner {
 	const struct plan *plan;
 	const struct graph *graph;
@@ -34,7 +41,8 @@ struct runner {
 	const size_t *taps;
 	size_t tap_count;
 	float *statistics; /* the tail of a parameter block, to be moved by a training plan; NULL: left alone */
-	bool with_end;     /* run a terminal softmax too */
+	const struct runner_prepared *prepared; /* of these parameters; NULL: none */
+	bool with_end;                          /* run a terminal softmax too */
 };
 
 /* EXP_EMEMORY. What was there is overwritten before it is freed: activations follow from people's rows. */
@@ -42,6 +50,11 @@ EXP_NODISCARD int runner_memory_fit(struct runner_memory *m, const struct plan *
 void runner_memory_fini(struct runner_memory *m);
 
 void runner_forward(struct runner *r);
+
+/* Prepares the weights for all plans of the graph. EXP_EMEMORY, and also when they would take more than limit floats:
+ * then nothing is prepared. Undo with runner_prepared_fini. */
+EXP_NODISCARD int runner_prepare(struct runner *r, size_t limit, struct runner_prepared *out);
+void runner_prepared_fini(struct runner_prepared *p);
 
 /* Where a value's contents or gradient stand after a pass; batched ones in their own layout (see op.h). grad: NULL when
  * none reached it. */

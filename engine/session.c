@@ -15,7 +15,9 @@
 #define SHARD_FLOPS ((uint64_t)1 << 27)
 /* … and shards of fewer samples waste what convolutions share between samples. */
 enum { SHARD_SAMPLES = 32 };
-#define MAX_BATCH ((size_t)1 << 20)
+/* Of prepared weights. */
+#define PREPARED_FLOATS ((size_t)1 << 28)
+#define MAX_BATCH       ((size_t)1 << 20)
 /* Floats of memory that a shard should take, unless one sample needs more. */
 #define SHARD_FLOATS ((size_t)1 << 27)
 
@@ -42,9 +44,12 @@ struct session {
 	size_t *taps, tap_count;
 	struct plan_cache plans;
 	struct lanes *lanes;
-	struct session_lane *each; /* [threads] */
-	float **left, **right;     /* [parameter_count]: moments, split */
-	const float **replace;     /* [threads, tap_count] */
+	struct session_lane *each;       /* [threads] */
+	float **left, **right;           /* [parameter_count]: moments, split */
+	const float **replace;           /* [threads, tap_count] */
+	uint64_t held;                   /* params.id; 0: none. See session_hold */
+	struct runner_prepared prepared; /* held ones' weights, once there was a forward call */
+	bool tried;                      /* to prepare them */
 	struct call call;
 };
 
@@ -198,6 +203,7 @@ void session_free(struct session *s)
 		return;
 	for (unsigned i = 0; s->lanes && i < lanes_threads(s->lanes); i++)
 		free_lane(s, &s->each[i]);
+	runner_prepared_fini(&s->prepared);
 	lanes_free(s->lanes);
 	mem_free(s->each);
 	mem_free(s->left);
@@ -207,6 +213,17 @@ void session_free(struct session *s)
 	mem_free(s->taps);
 	graph_unref(s->graph);
 	mem_free(s);
+}
+
+void session_hold(struct session *s, const struct params *p)
+{
+	uint64_t id = p ? p->id : 0;
+
+	if (id == s->held)
+		return;
+	runner_prepared_fini(&s->prepared);
+	s->held = id;
+	s->tried = false;
 }
 
 size_t session_batch(const struct session *s)
@@ -254,6 +271,7 @@ static struct piece cut(struct session *s, unsigned lane, size_t shard, const st
 				    .rows = inputs + x.first * s->graph->row_floats,
 				    .taps = s->taps,
 				    .tap_count = s->tap_count,
+				    .prepared = p->id == s->held && s->prepared.count ? &s->prepared : NULL,
 				    .with_end = call->with_end };
 	return x;
 }
@@ -435,6 +453,20 @@ static int prepare(struct session *s, enum plan_kind kind, size_t n, bool traini
 	return rc;
 }
 
+/* Weights that are held are prepared by their first forward call; without room for that, nothing is lost. */
+static void prepare_held(struct session *s, const struct params *p)
+{
+	struct runner r = {
+		.plan = s->call.full, .graph = s->graph, .memory = &s->each[0].memory, .params = p->values
+	};
+
+	if (s->tried || p->id != s->held || s->call.full->kind != PLAN_FORWARD)
+		return;
+	s->tried = true;
+	if (runner_prepare(&r, PREPARED_FLOATS, &s->prepared) != 0)
+		s->prepared = (struct runner_prepared){ 0 };
+}
+
 static bool wants_backward(const struct session *s, const struct session_call *c)
 {
 	if (c->reduce != SESSION_NONE)
@@ -518,6 +550,7 @@ static int run(struct session *s, const struct session_call *c, float *log_probs
 	rc = prepare(s, backward ? PLAN_BACKWARD : PLAN_FORWARD, c->n, c->training, err);
 	if (rc)
 		return rc;
+	prepare_held(s, c->params);
 	s->call.c = c;
 	s->call.t = NULL;
 	s->call.log_probs = log_probs;

@@ -7,7 +7,7 @@
 
 int predict(struct snapshot *s, const float *inputs, size_t n, float *outputs, struct exp_error *err)
 {
-	size_t classes = graph_classes(s->graph);
+	size_t classes = graph_output_floats(s->graph);
 	int rc = sessions_forward(s->sessions, s->params, inputs, n, outputs, err);
 
 	if (rc)

@@ -91,16 +91,17 @@ static int take(struct sessions *p, struct session **out, struct exp_error *err)
 int sessions_forward(struct sessions *pool, const struct params *p, const float *inputs, size_t n, float *outputs,
 		     struct exp_error *err)
 {
-	size_t in = graph_input_floats(pool->graph), classes = graph_classes(pool->graph);
+	size_t in = graph_input_floats(pool->graph), floats = graph_output_floats(pool->graph);
 	struct session *s;
 	int rc = take(pool, &s, err);
 
 	if (rc)
 		return rc;
+	session_hold(s, p);
 	for (size_t first = 0; !rc && first < n; first += pool->batch) {
 		size_t count = n - first < pool->batch ? n - first : pool->batch;
 
-		rc = session_forward(s, p, inputs + first * in, count, outputs + first * classes);
+		rc = session_forward(s, p, inputs + first * in, count, outputs + first * floats);
 	}
 	give_back(pool, s);
 	return rc ? error_set(err, rc, "the model cannot be run on these rows: %s", error_sentence(rc)) : 0;

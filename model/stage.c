@@ -29,7 +29,7 @@ static int warm_inputs(const struct graph *g, const struct source *warm, float *
 /* Runs the snapshot once, so that its first request does not pay for untouched memory, and looks at what comes out. */
 static int warm_up(const struct snapshot *s, const struct source *warm, struct exp_error *err)
 {
-	size_t in = graph_input_floats(s->graph), classes = graph_classes(s->graph), n;
+	size_t in = graph_input_floats(s->graph), classes = graph_output_floats(s->graph), n;
 	float *inputs = mem_try_alloc(WARM_ROWS, in * sizeof(*inputs));
 	float *outputs = mem_try_alloc(WARM_ROWS, classes * sizeof(*outputs));
 	int rc = inputs && outputs ? 0 : error_set(err, EXP_EMEMORY, "no memory to warm up model %s", s->model);
