@@ -351,6 +351,37 @@ Test(data, models_that_are_wrong)
 	answer_fini(&a);
 }
 
+/* The model's last layer is a factor, whose start no layer says: tools/golden/make_offline_goldens.py. */
+static void put_factor_model(void)
+{
+	const float inputs[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
+	char *path = mem_format("%s/../../tests/golden/offline/norm.onnx", getenv("EXPUNGE_EXAMPLE"));
+	struct buf model = { 0 };
+
+	cr_assert_eq(file_read(path, 1 << 20, &model, NULL), 0);
+	put_file("factor.onnx", model.data, model.size);
+	put_small();
+	put_npy("x.npy", "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }", inputs, sizeof(inputs));
+	buf_fini(&model);
+	mem_free(path);
+}
+
+Test(data, a_recipe_that_would_keep_what_was_learned)
+{
+	struct answer a;
+
+	put_factor_model();
+	a = post(&w, ROLE_ML_ENGINEER, "/v1/datasets", "{\"name\":\"d\"," SMALL "}");
+	cr_assert_eq(a.status, 201, "%s", a.body.data);
+	answer_fini(&a);
+#define FACTOR "{\"name\":\"f\",\"dataset\":\"d\",\"onnx\":\"factor.onnx\""
+#define TRAIN  "\"recipe\":{\"optimizer\":\"sgd\",\"learning_rate\":0.1,\"epochs\":1,\"batch\":2"
+	expect("/v1/models", FACTOR "," TRAIN "}}", 422, "unsupported", "/recipe/start");
+	expect("/v1/models", FACTOR "," TRAIN ",\"start\":[{\"parameters\":\"factor\",\"constant\":1}]}}", 422,
+	       "invalid-argument", "/policy"); /* too few held-out people, which comes after */
+	expect("/v1/models", FACTOR "}", 202, "", "");
+}
+
 Test(data, a_policy_that_could_never_flag_anybody)
 {
 	world_add_dataset(&w);
