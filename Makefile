@@ -2,7 +2,7 @@
 BUILD ?= build
 FLAGS = -Dwerror=true -Dstrict=true -Dfailpoints=true
 
-.PHONY: help install-deps build test demo bench test-asan test-crash format check-format clean
+.PHONY: help install-deps build test demo bench test-asan test-crash fuzz format check-format clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -35,6 +35,11 @@ test-asan: install-deps
 	@ninja -C build-asan
 	@tools/run-tests build-asan
 
+## make fuzz           throw broken models at the loader for SECONDS (60), from the committed corpus on; needs clang
+SECONDS ?= 60
+fuzz: install-deps
+	@tools/fuzz build-fuzz $(SECONDS) $(FLAGS)
+
 ## make format         clang-format the tree in place; check-format only tells
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -43,4 +48,4 @@ check-format:
 
 ## make clean          remove the build folders
 clean:
-	rm -rf build build-asan build-tsan .demo
+	rm -rf build build-asan build-tsan build-fuzz .demo
