@@ -20,6 +20,7 @@ int indexing_elements(struct op_build *b, size_t i, const struct spread_place *p
 					 shape_format(s, have), shape_format(data, want));
 		out->dims[d] = s->dims[d];
 		out->steps[d] = d == axis || shared ? 0 : shape_span(data, d + 1, data->rank);
+		out->index_at[d] = shape_span(s, d + 1, s->rank);
 	}
 	out->places = shape_count(s);
 	out->rows = shape_count(data);
@@ -29,26 +30,54 @@ int indexing_elements(struct op_build *b, size_t i, const struct spread_place *p
 	return spread_init(b, i, places, &out->spread, err);
 }
 
+bool indexing_may_share(const struct op_build *b, size_t i, const struct op_samples *own, size_t *axis)
+{
+	const struct shape *s = &b->inputs[i]->shape;
+
+	if (b->inputs[i]->batched || b->file_batch != 1 || own->before > 1)
+		return false;
+	for (*axis = 0; *axis + 1 < s->rank; ++*axis)
+		if (s->dims[*axis] == 1)
+			return true;
+	return false;
+}
+
+static int check_tuples(const struct shape *s, const struct indexing_tuples *how, struct exp_error *err)
+{
+	const struct shape *data = how->data;
+	size_t places = s->rank - 1, tuple = s->dims[places];
+
+	if (tuple > data->rank || how->first > data->rank - tuple || how->first > places)
+		return error_set(err, EXP_ESHAPE, "tuples of %zu indices are too long for data of %zu dimensions",
+				 tuple, data->rank);
+	for (size_t d = 0; d < how->first; d++)
+		if (s->dims[d] != data->dims[d])
+			return error_set(err, EXP_ESHAPE, "dimension %zu is %zu for the indices and %zu for the data",
+					 d, s->dims[d], data->dims[d]);
+	return 0;
+}
+
 int indexing_tuples(struct op_build *b, size_t i, const struct indexing_tuples *how, struct indexing *out,
 		    struct exp_error *err)
 {
 	const struct op_value *v = b->inputs[i];
 	const struct shape *s = &v->shape, *data = how->data;
+	int rc = check_tuples(s, how, err);
 
+	if (rc)
+		return rc;
 	out->rank = s->rank - 1;
 	out->tuple = s->dims[out->rank];
-	if (out->tuple > data->rank || how->first > data->rank - out->tuple || how->first > out->rank)
-		return error_set(err, EXP_ESHAPE, "tuples of %zu indices are too long for data of %zu dimensions",
-				 out->tuple, data->rank);
-	out->places = shape_span(s, 0, out->rank);
 	out->width = shape_span(data, how->first + out->tuple, data->rank);
 	out->rows = shape_span(data, 0, how->first + out->tuple);
+	out->places = 1;
 	for (size_t d = 0; d < out->rank; d++) {
-		if (d < how->first && s->dims[d] != data->dims[d])
-			return error_set(err, EXP_ESHAPE, "dimension %zu is %zu for the indices and %zu for the data",
-					 d, s->dims[d], data->dims[d]);
-		out->dims[d] = s->dims[d];
+		bool shared = how->shared && d == how->axis;
+
+		out->dims[d] = shared ? b->samples : s->dims[d];
 		out->steps[d] = d < how->first ? shape_span(data, d + 1, how->first + out->tuple) : 0;
+		out->index_at[d] = shared ? 0 : shape_span(s, d + 1, s->rank);
+		out->places *= out->dims[d];
 	}
 	for (size_t k = 0; k < out->tuple; k++) {
 		out->sizes[k] = data->dims[how->first + k];
@@ -59,7 +88,8 @@ int indexing_tuples(struct op_build *b, size_t i, const struct indexing_tuples *
 		out->own = how->own->axis - how->first;
 		out->own_after = how->own->after;
 		out->samples = b->samples;
-		out->inner = out->places / b->samples / v->outer;
+		out->inner = out->places / b->samples / (how->shared ? shape_span(s, 0, how->axis) : v->outer);
+		out->of_one = b->file_batch == 1 && how->own->before == 1;
 	}
 	return 0;
 }
@@ -72,8 +102,14 @@ static int64_t find_row(const struct indexing *x, const int64_t *tuple, size_t p
 
 		if (at < 0 || at >= size)
 			return INDEXING_NONE;
-		if (k == x->own && (size_t)at / x->own_after % x->samples != p / x->inner % x->samples)
-			return INDEXING_NONE;
+		if (k == x->own) {
+			size_t sample = p / x->inner % x->samples, named = (size_t)at / x->own_after % x->samples;
+
+			if (x->of_one && named == 0)
+				at += (int64_t)(sample * x->own_after);
+			else if (named != sample)
+				return INDEXING_NONE;
+		}
 		base += (size_t)at * x->index_steps[k];
 	}
 	return (int64_t)base;
@@ -81,19 +117,21 @@ static int64_t find_row(const struct indexing *x, const int64_t *tuple, size_t p
 
 void indexing_rows(const struct indexing *x, const int64_t *indices, int64_t *rows)
 {
-	size_t at[GRAPH_MAX_DIMS] = { 0 }, base = 0;
+	size_t at[GRAPH_MAX_DIMS] = { 0 }, base = 0, tuple = 0;
 
 	if (x->spread.map.rank) {
 		strided_copy(&x->spread.map, sizeof(*rows), rows, indices);
 		indices = rows;
 	}
 	for (size_t p = 0; p < x->places; p++) {
-		rows[p] = find_row(x, indices + p * x->tuple, p, base);
+		rows[p] = find_row(x, indices + tuple, p, base);
 		for (size_t d = x->rank; d-- > 0;) {
 			base += x->steps[d];
+			tuple += x->index_at[d];
 			if (++at[d] < x->dims[d])
 				break;
 			base -= x->steps[d] * x->dims[d];
+			tuple -= x->index_at[d] * x->dims[d];
 			at[d] = 0;
 		}
 	}

@@ -18,8 +18,22 @@ struct target {
 	size_t rank;
 };
 
-/* The dimension of the output that holds samples: the input's, or the one that the target counts. A file that fixes its
- * batch size B says B there, by custom in front. */
+/* Of a file that fixes its batch size B > 1: the first dimension that is expanded from 1 to B; rank when there is none.
+ * What is expanded is the same for all, so that taking it for samples is right wherever it meets them. */
+static size_t find_batch(const struct op_build *b, const struct target *t, size_t rank)
+{
+	const struct shape *x = &b->inputs[0]->shape;
+	size_t d = 0;
+
+	if (b->file_batch <= 1 || t->rank != rank)
+		return rank;
+	while (d < rank &&
+	       (t->known[d] != (int64_t)b->file_batch || (d >= rank - x->rank && x->dims[d - (rank - x->rank)] != 1)))
+		d++;
+	return d;
+}
+
+/* The dimension of the output that holds samples: the input's, or the one that the target counts. */
 static int find_samples(const struct op_build *b, const struct target *t, size_t rank, struct op_samples *at,
 			bool *found, struct exp_error *err)
 {
@@ -37,10 +51,9 @@ static int find_samples(const struct op_build *b, const struct target *t, size_t
 		if (rc == 0 && *found && counted != at->axis)
 			rc = error_set(err, EXP_EUNSUPPORTED, "it repeats every sample once for each sample");
 		*found = true;
-	} else if (!*found && b->file_batch > 1 && t->rank == rank && rank > 1 &&
-		   t->known[0] == (int64_t)b->file_batch && (lead > 0 || x->shape.dims[0] == 1)) {
-		*at = (struct op_samples){ 0, 1, 1 };
-		*found = true;
+	} else if (!*found && rank > 1) {
+		*at = (struct op_samples){ find_batch(b, t, rank), 1, 1 };
+		*found = at->axis < rank;
 	}
 	return rc;
 }

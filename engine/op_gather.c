@@ -19,6 +19,7 @@ struct gather {
 	struct reduce_lookup table; /* when the data are a table that each sample looks things up in */
 	size_t own;                 /* > 0: an index must stay in its own sample's entries, own of them side by side */
 	size_t samples, inner;
+	bool of_one; /* the file was made for one sample, which its indices may mean by 0 */
 };
 
 /* The entry that place p takes; size when there is none. */
@@ -28,8 +29,14 @@ static size_t entry_of(const struct gather *c, const int64_t *indices, size_t p)
 
 	if (at < 0 || at >= size)
 		return c->size;
-	if (c->own && (size_t)at / c->own % c->samples != p / c->inner % c->samples)
-		return c->size;
+	if (c->own) {
+		size_t sample = p / c->inner % c->samples, named = (size_t)at / c->own % c->samples;
+
+		if (c->of_one && named == 0)
+			return (size_t)at + sample * c->own;
+		if (named != sample)
+			return c->size;
+	}
 	return (size_t)at;
 }
 
@@ -79,11 +86,12 @@ static int place_indices(struct op_build *b, struct gather *c, size_t axis, stru
 		return rc;
 	if (x->batched) {
 		rc = op_find_samples(b, x, &at, err);
-		if (rc == 0 && at.axis != axis)
+		if (rc == 0 && (at.axis != axis || at.before > 1))
 			rc = error_set(err, EXP_EUNSUPPORTED, "each sample would take entries of all samples");
 		if (rc)
 			return rc;
 		c->own = at.after;
+		c->of_one = b->file_batch == 1;
 	}
 	c->samples = b->samples;
 	c->inner = c->count / b->samples / indices->outer;

@@ -96,17 +96,16 @@ static int infer_elements(struct op_build *b, struct exp_error *err)
 
 /*
  * Dimensions of the output: those of the places, then those of a slice. Samples come from the indices, or from the
- * slice; where the data have them in an indexed dimension, the indices must have them too and stay in their own.
+ * slice; where the data have them in an indexed dimension, the indices must have them too and stay in their own (or be
+ * those of the one sample that the file was made for). Fills how->own and how->shared.
  */
-static int place_samples(struct op_build *b, size_t first, size_t tuple, struct op_samples *own, bool *is_own,
-			 struct exp_error *err)
+static int place_samples(struct op_build *b, struct indexing_tuples *how, struct op_samples *own, struct exp_error *err)
 {
 	const struct op_value *x = b->inputs[DATA], *indices = b->inputs[INDICES];
-	size_t places = indices->shape.rank - 1;
+	size_t places = indices->shape.rank - 1, tuple = indices->shape.dims[places], first = how->first;
 	struct op_samples at = { 0 };
 	int rc = 0;
 
-	*is_own = false;
 	if ((x->batched && (rc = op_find_samples(b, x, own, err))) ||
 	    (indices->batched &&
 	     ((rc = op_keep_apart(b, INDICES, places, err)) || (rc = op_find_samples(b, indices, &at, err)))))
@@ -118,13 +117,20 @@ static int place_samples(struct op_build *b, size_t first, size_t tuple, struct 
 		op_put_samples(b, b->outputs[0], own);
 		return 0;
 	}
+	if (x->batched && own->axis >= first && indexing_may_share(b, INDICES, own, &how->axis) && how->axis >= first) {
+		how->shared = true;
+		how->own = own;
+		b->outputs[0]->shape.dims[how->axis] = b->samples;
+		op_put_samples(b, b->outputs[0], &(struct op_samples){ how->axis, 1, 1 });
+		return 0;
+	}
 	if (x->batched && (!indices->batched || (own->axis < first) != (at.axis < first) ||
 			   (own->axis < first && (own->axis != at.axis || own->before != at.before))))
 		return error_set(err, EXP_EUNSUPPORTED,
 				 "it mixes samples: it indexes dimension %zu of the data, which holds them, in a way "
 				 "that does not stay in each sample",
 				 own->axis);
-	*is_own = x->batched && own->axis >= first;
+	how->own = x->batched && own->axis >= first ? own : NULL;
 	if (indices->batched)
 		op_put_samples(b, b->outputs[0], &at);
 	return 0;
@@ -139,7 +145,6 @@ static int infer_tuples(struct op_build *b, struct exp_error *err)
 	struct op_samples own = { 0 };
 	int64_t first = 0;
 	size_t slice;
-	bool is_own;
 	int rc;
 
 	if ((rc = op_need(b, INDICES, TENSOR_I64, err)) || (rc = op_get_int(b, "batch_dims", &first, err)))
@@ -157,11 +162,9 @@ static int infer_tuples(struct op_build *b, struct exp_error *err)
 	out->rank = s->rank - 1 + slice;
 	memcpy(out->dims, s->dims, (s->rank - 1) * sizeof(s->dims[0]));
 	memcpy(out->dims + s->rank - 1, x->dims + how.first + c->at.tuple, slice * sizeof(s->dims[0]));
-	rc = place_samples(b, how.first, c->at.tuple, &own, &is_own, err);
-	if (rc == 0 && is_own) {
-		how.own = &own;
+	rc = place_samples(b, &how, &own, err);
+	if (rc == 0 && how.own)
 		rc = indexing_tuples(b, INDICES, &how, &c->at, err);
-	}
 	return rc ? rc : finish(b, c, err);
 }
 

@@ -104,85 +104,95 @@ static int infer_elements(struct op_build *b, struct scatter *c, struct exp_erro
 	return spread_updates(b, &places, &c->updates, err);
 }
 
+/* What place_tuples finds. */
+struct tuples {
+	struct indexing_tuples how;
+	struct op_samples own, updates; /* where data and updates have the samples */
+	bool batched;
+};
+
+/* Indices with samples, or those of the one sample that the file was made for, for data that have samples in an indexed
+ * dimension. */
+static int place_own(struct op_build *b, struct tuples *t, struct exp_error *err)
+{
+	struct op_samples each;
+	int rc;
+
+	t->how.own = &t->own;
+	t->how.shared = indexing_may_share(b, INDICES, &t->own, &t->how.axis);
+	if (t->how.shared) {
+		each = (struct op_samples){ t->how.axis, 1, 1 };
+		return agree(&each, &t->updates, &t->batched, err);
+	}
+	if (!b->inputs[INDICES]->batched)
+		return error_set(err, EXP_EUNSUPPORTED, "it mixes samples: its indices do not stay in each of them");
+	rc = op_find_samples(b, b->inputs[INDICES], &each, err);
+	return rc ? rc : agree(&each, &t->updates, &t->batched, err);
+}
+
 /*
  * Indices [places, tuple], updates [places, slice], data [indexed, slice]. Samples are in the slice, of data or updates
  * or both; or data, indices and updates have them among the places, and each tuple names its own.
  */
-static int place_tuples(struct op_build *b, struct op_samples *own, bool *is_own, struct op_samples *updates,
-			bool *batched, struct exp_error *err)
+static int place_tuples(struct op_build *b, struct tuples *t, struct exp_error *err)
 {
 	const struct op_value *x = b->inputs[DATA], *indices = b->inputs[INDICES], *u = b->inputs[UPDATES];
 	size_t places = indices->shape.rank - 1, tuple = indices->shape.dims[places];
 	struct op_samples each;
-	int rc;
+	int rc = indices->batched ? op_keep_apart(b, INDICES, places, err) : 0;
 
-	*batched = *is_own = false;
-	if (indices->batched && (rc = op_keep_apart(b, INDICES, places, err)))
+	if (rc || (x->batched && (rc = op_find_samples(b, x, &t->own, err))))
 		return rc;
-	if (x->batched) {
-		rc = op_find_samples(b, x, own, err);
-		if (rc)
-			return rc;
-		*is_own = own->axis < tuple;
-		*batched = !*is_own;
+	if (x->batched && t->own.axis < tuple) {
+		rc = place_own(b, t, err);
+	} else if (indices->batched) {
+		rc = error_set(err, EXP_EUNSUPPORTED, "each sample would change the entries of all samples");
+	} else if (x->batched) {
+		each = (struct op_samples){ t->own.axis - tuple + places, t->own.before, t->own.after };
+		rc = agree(&each, &t->updates, &t->batched, err);
 	}
-	if (*batched)
-		*updates = (struct op_samples){ own->axis - tuple + places, own->before, own->after };
-	if (indices->batched) {
-		rc = op_find_samples(b, indices, &each, err);
-		if (rc == 0 && !*is_own)
-			rc = error_set(err, EXP_EUNSUPPORTED, "each sample would change the entries of all samples");
-		if (rc == 0)
-			rc = agree(&each, updates, batched, err);
-		if (rc)
-			return rc;
-	}
-	if (u->batched) {
-		rc = op_find_samples(b, u, &each, err);
-		if (rc == 0)
-			rc = agree(&each, updates, batched, err);
-		if (rc)
-			return rc;
-	}
-	if ((*is_own && !indices->batched) || (*batched && !*is_own && updates->axis < places))
-		return error_set(err, EXP_EUNSUPPORTED, "it mixes samples: its indices do not stay in each of them");
-	return 0;
+	if (rc == 0 && u->batched && (rc = op_find_samples(b, u, &each, err)) == 0)
+		rc = agree(&each, &t->updates, &t->batched, err);
+	if (rc == 0 && t->batched && !t->how.own && t->updates.axis < places)
+		rc = error_set(err, EXP_EUNSUPPORTED, "each sample would change the entries of all samples");
+	return rc;
 }
 
 static int infer_tuples(struct op_build *b, struct scatter *c, struct exp_error *err)
 {
 	const struct shape *s = &b->inputs[INDICES]->shape;
 	struct spread_place out = { .shape = b->inputs[DATA]->shape }, to = { 0 };
-	struct op_samples own, updates, at;
-	struct indexing_tuples how = { 0 };
+	struct tuples t = { .how = { .data = &out.shape } };
+	struct op_samples at;
 	size_t places = s->rank - 1, tuple;
-	bool is_own, batched;
 	int rc;
 
 	if (s->rank < 1 || s->dims[places] > out.shape.rank ||
 	    places + out.shape.rank - s->dims[places] > GRAPH_MAX_DIMS)
 		return error_set(err, EXP_ESHAPE, "its indices do not fit data of %zu dimensions", out.shape.rank);
 	tuple = s->dims[places];
-	rc = place_tuples(b, &own, &is_own, &updates, &batched, err);
+	rc = place_tuples(b, &t, err);
 	if (rc)
 		return rc;
-	at = is_own ? own : (struct op_samples){ updates.axis + tuple - places, updates.before, updates.after };
-	if (batched) {
-		out.samples = &at;
-		to.samples = &updates;
-		out.shape.dims[at.axis] = at.before * b->samples * at.after;
-	}
 	to.shape.rank = places + out.shape.rank - tuple;
 	memcpy(to.shape.dims, s->dims, places * sizeof(s->dims[0]));
+	if (t.batched) {
+		at = t.how.own
+			 ? t.own
+			 : (struct op_samples){ t.updates.axis + tuple - places, t.updates.before, t.updates.after };
+		out.samples = &at;
+		to.samples = &t.updates;
+		out.shape.dims[at.axis] = at.before * b->samples * at.after;
+	}
+	if (t.how.shared)
+		to.shape.dims[t.how.axis] = b->samples;
 	memcpy(to.shape.dims + places, out.shape.dims + tuple, (out.shape.rank - tuple) * sizeof(s->dims[0]));
 	spread_dense(&out.shape, out.steps);
 	spread_dense(&to.shape, to.steps);
 	b->outputs[0]->shape = out.shape;
-	if (batched)
+	if (t.batched)
 		op_put_samples(b, b->outputs[0], &at);
-	how.data = &out.shape;
-	how.own = is_own ? &own : NULL;
-	if ((rc = indexing_tuples(b, INDICES, &how, &c->at, err)) || (rc = spread_init(b, DATA, &out, &c->data, err)))
+	if ((rc = indexing_tuples(b, INDICES, &t.how, &c->at, err)) || (rc = spread_init(b, DATA, &out, &c->data, err)))
 		return rc;
 	return spread_updates(b, &to, &c->updates, err);
 }

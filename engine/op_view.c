@@ -190,7 +190,8 @@ static bool resolve(struct target *t)
 
 /*
  * The dimension that the samples fall into. With B = 1 several may do: one that is known to count them, else one that
- * is B exactly, else the first.
+ * is B exactly; else where they come first in a dimension ([T, B * heads, D]), but not in the last one, where features
+ * are; else the first ([T * B, D]).
  */
 static size_t sample_dim(const struct target *t, size_t outer)
 {
@@ -203,7 +204,7 @@ static size_t sample_dim(const struct target *t, size_t outer)
 
 		if (size == t->batch && before == 1)
 			return d;
-		if (size % (before * t->batch) == 0 && fallback == NO_DIM)
+		if (size % (before * t->batch) == 0 && (fallback == NO_DIM || (before == 1 && d + 1 < t->shape.rank)))
 			fallback = d;
 		front *= size;
 	}

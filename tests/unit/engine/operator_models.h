@@ -287,7 +287,7 @@ static const char *const models[] = {
 	"opset 17\n" VOLUME "param s 4\nparam b 4\nLayerNormalization h,s,b -> y epsilon=0.1",
 	"opset 17\n" VOLUME "param s 3 4\nLayerNormalization h,s -> y axis=2 epsilon=0.1",
 	"opset 17\n" SWUNG "param s 2 4\nTranspose t -> u perm=[0,2,1,3]\nparam b 4\nparam a 4\nLayerNormalization "
-			   "t,a,b -> z epsilon=0.1\n" BACK,
+	"t,a,b -> z epsilon=0.1\n" BACK,
 	"opset 17\n"
 	"input x 4\nparam w 3 4\nparam s 4\nparam b 4\nLayerNormalization w,s,b -> v epsilon=0.1\nGemm x,v -> y "
 	"transB=1",
@@ -483,6 +483,19 @@ static const char *const models[] = {
 	TURNED "param v 3 1 4\nScatterND v,j,t -> z\nTranspose z -> y perm=[1,0,2]",
 	MATRIX RANGE
 	"ints a 1\nUnsqueeze i,a -> u\nids j 3 1\nConcat u,j -> t axis=1\nparam c 1 4\nScatterND h,t,c -> y",
+	/* files that were made for one sample, or two */
+	"input x =1 3 4\nparam w 3 4\nMul x,w -> h\nTranspose h -> t perm=[1,0,2]\nints s 3 2 2\nReshape t,s -> r\n"
+	"Transpose r -> u perm=[1,2,0]\nparam v 1 2 3\nMul u,v -> k\nTranspose k -> l perm=[2,0,1]\nints m 3 4\n"
+	"Reshape l,m -> o\nparam q 4\nMul o,q -> p\nints e 3 1 4\nReshape p,e -> a\nTranspose a -> y perm=[1,0,2]",
+	"input x =2 3 4\nparam w 3 4\nMul x,w -> h\nTranspose h -> t perm=[1,0,2]\nparam c 2 1 4\nints s 2 2 4\n"
+	"Expand c,s -> e\nConcat e,t -> u axis=0\nTranspose u -> y perm=[1,0,2]",
+	"input x =1 3 4\nparam w 3 4\nMul x,w -> h\nints s -1 4\nReshape h,s -> r\nArgMax x -> i axis=1 "
+	"keepdims=0\nGather r,i -> y",
+	"input x =1 3 4\nparam w 3 4\nMul x,w -> h\nints i 0 2 0 -3\nints s 1 2 2\nReshape i,s -> j\nGatherND h,j -> y",
+	"input x =1 3 4\nparam w 3 4\nMul x,w -> h\nints i 0 2 0 0\nints s 1 2 2\nReshape i,s -> j\nparam u 1 2 4\n"
+	"ScatterND h,j,u -> k\nparam v 2 4\nints a 1\nints b 3\nSlice x,a,b,a -> c\nMul c,v -> d\nScatterND k,j,d -> "
+	"l\n"
+	"Mul l,h -> y",
 	/* triangles, sums, blocks, turns, masks */
 	MATRIX "Trilu h -> y",
 	"opset 14\n" MATRIX "int k -1\nTrilu h,k -> y upper=0",
