@@ -290,16 +290,16 @@ int checkpoint_load(const struct checkpoint *c, const char *path, struct exp_err
 	int rc = file_read(path, HEADER_LIMIT + data_size(c), &r.file, err);
 
 	if (rc == EXP_ELIMIT)
-		return error_set(err, EXP_ECONFLICT,
-				 "the checkpoint %s is of another model than this run: it is too large", path);
-	if (rc)
-		return rc;
-	describe(c, &own);
-	rc = read_header(&r, err);
+		rc = error_set(err, EXP_ECONFLICT,
+			       "the checkpoint %s is of another model than this run: it is too large", path);
+	if (!rc)
+		rc = read_header(&r, err);
 	if (!rc)
 		rc = check_seal(&r, err);
-	if (!rc)
+	if (!rc) {
+		describe(c, &own);
 		rc = check_origin(&r, &own, err);
+	}
 	if (!rc)
 		rc = check_header(&r, c, err);
 	if (!rc)
