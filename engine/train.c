@@ -92,6 +92,7 @@ static int save(struct run *r, struct exp_error *err)
 static int digest_data(struct run *r, struct exp_error *err)
 {
 	const struct source *source = r->job->source;
+	size_t labels = source_row_labels(source);
 	struct digest d;
 
 	digest_init(&d);
@@ -101,7 +102,7 @@ static int digest_data(struct run *r, struct exp_error *err)
 		if (rc)
 			return rc;
 		digest_add(&d, r->batch.inputs, r->batch.n * source->row_floats * sizeof(*r->batch.inputs));
-		digest_add(&d, r->batch.labels, r->batch.n * sizeof(*r->batch.labels));
+		digest_add(&d, r->batch.labels, r->batch.n * labels * sizeof(*r->batch.labels));
 	}
 	digest_final(&d, r->data);
 	return 0;
