@@ -10,6 +10,15 @@
 /* protobuf's own bound: lengths are 32-bit. */
 #define MAX_FILE ((size_t)1 << 31)
 
+struct load_spec {
+	const void *bytes;
+	size_t size;
+	const struct graph_options *options; /* NULL: none */
+	bool whole;
+	const struct graph_binding *bound;
+	size_t bound_count;
+};
+
 static void graph_free(struct graph *g)
 {
 	arena_fini(&g->arena);
@@ -32,8 +41,18 @@ static int copy_bytes(struct graph *g, const void *bytes, size_t size, struct ex
 	return 0;
 }
 
-static int load(const void *bytes, size_t size, bool whole, const struct graph_binding *bound, size_t bound_count,
-		struct graph **out, struct exp_error *err)
+static int fill(struct graph *g, const struct load_spec *spec, struct exp_error *err)
+{
+	int rc = copy_bytes(g, spec->bytes, spec->size, err);
+
+	if (rc == 0 && spec->options && graph_options_copy(spec->options, &g->arena, &g->options))
+		rc = error_set(err, EXP_EMEMORY, "not enough memory to load the model");
+	if (rc == 0)
+		rc = onnx_load(g, spec->bound, spec->bound_count, err);
+	return rc ? rc : graph_build(g, err);
+}
+
+static int load(const struct load_spec *spec, struct graph **out, struct exp_error *err)
 {
 	struct graph *g = mem_try_alloc(1, sizeof(*g));
 	int rc;
@@ -41,12 +60,8 @@ static int load(const void *bytes, size_t size, bool whole, const struct graph_b
 	if (!g)
 		return error_set(err, EXP_EMEMORY, "not enough memory to load the model");
 	atomic_init(&g->refs, 1);
-	g->whole = whole;
-	rc = copy_bytes(g, bytes, size, err);
-	if (rc == 0)
-		rc = onnx_load(g, bound, bound_count, err);
-	if (rc == 0)
-		rc = graph_build(g, err);
+	g->whole = spec->whole;
+	rc = fill(g, spec, err);
 	if (rc) {
 		graph_free(g);
 		return rc;
@@ -57,27 +72,48 @@ static int load(const void *bytes, size_t size, bool whole, const struct graph_b
 
 int graph_load(const void *bytes, size_t size, struct graph **out, struct exp_error *err)
 {
-	return load(bytes, size, false, NULL, 0, out, err);
+	return graph_load_with(bytes, size, NULL, out, err);
+}
+
+int graph_load_with(const void *bytes, size_t size, const struct graph_options *options, struct graph **out,
+		    struct exp_error *err)
+{
+	return load(&(struct load_spec){ .bytes = bytes, .size = size, .options = options }, out, err);
 }
 
 int graph_load_whole(const void *bytes, size_t size, const struct graph_binding *bound, size_t bound_count,
 		     struct graph **out, struct exp_error *err)
 {
-	return load(bytes, size, true, bound, bound_count, out, err);
+	const struct load_spec spec = {
+		.bytes = bytes, .size = size, .whole = true, .bound = bound, .bound_count = bound_count
+	};
+
+	return load(&spec, out, err);
 }
 
 int graph_load_file(const char *path, size_t limit, struct graph **out, struct exp_error *err)
+{
+	return graph_load_file_with(path, limit, NULL, out, err);
+}
+
+int graph_load_file_with(const char *path, size_t limit, const struct graph_options *options, struct graph **out,
+			 struct exp_error *err)
 {
 	struct buf b = { 0 };
 	int rc = file_read(path, limit, &b, err);
 
 	if (rc == 0) {
-		rc = graph_load(b.data, b.size, out, err);
+		rc = graph_load_with(b.data, b.size, options, out, err);
 		if (rc)
 			error_wrap(err, rc, "%s", path);
 	}
 	buf_fini(&b);
 	return rc;
+}
+
+const struct graph_options *graph_options(const struct graph *g)
+{
+	return &g->options;
 }
 
 struct graph *graph_ref(struct graph *g)

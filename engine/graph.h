@@ -2,9 +2,9 @@
  * graph.h: a model's computation, read from an ONNX file, immutable and shared.
  *
  * A graph knows inputs, operators, the shapes that follow and which fp32 initializers are parameters (those on a path
- * to the output, batch-norm statistics excepted); it holds no weights of its own that anyone trains: those are a struct
- * params (engine/params.h). The bytes of the file are kept, so that onnx_save can write the same file with new
- * initializers.
+ * to the output, batch-norm statistics and what the options freeze excepted); it holds no weights of its own that
+ * anyone trains: those are a struct params (engine/params.h). The bytes of the file are kept, so that onnx_save can
+ * write the same file with new initializers.
  *
  * Hostile files are the normal case: the bytes are scanned on the wire for depth and sizes before protobuf-c sees them,
  * and types, shapes, cycles and overflow are checked before anything is allocated by their measure. Ownership:
@@ -46,6 +46,7 @@ struct graph_parameter {
 };
 
 struct graph;
+struct graph_options; /* engine/graph_options.h */
 struct params;
 
 /* Opset 9 to 17, fp32. bytes are copied. Errors name the node and what to do: EXP_EPARSE (not ONNX, too deep),
@@ -53,6 +54,16 @@ struct params;
  * or of memory). */
 EXP_NODISCARD int graph_load(const void *bytes, size_t size, struct graph **out, struct exp_error *err);
 EXP_NODISCARD int graph_load_file(const char *path, size_t limit, struct graph **out, struct exp_error *err);
+
+/* The same with sizes of dimensions that the file leaves open, and what of it is frozen; copied. NULL: nothing is said.
+ * EXP_EINVAL: the file has no such symbol, input or initializer. */
+EXP_NODISCARD int graph_load_with(const void *bytes, size_t size, const struct graph_options *options,
+				  struct graph **out, struct exp_error *err);
+EXP_NODISCARD int graph_load_file_with(const char *path, size_t limit, const struct graph_options *options,
+				       struct graph **out, struct exp_error *err);
+
+/* What the graph was loaded with; borrowed. What graph_save writes is loaded with the same. */
+const struct graph_options *graph_options(const struct graph *g);
 
 struct graph *graph_ref(struct graph *g);
 void graph_unref(struct graph *g); /* the last one zeroes the file's bytes: weights must not linger */

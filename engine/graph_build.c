@@ -206,8 +206,11 @@ static int sort_out(struct graph *g, size_t i, unsigned *purpose, struct exp_err
 		*purpose = 0;
 		return 0;
 	}
+	if (v->is_frozen && *purpose & PURPOSE_STATISTIC)
+		return error_set(err, EXP_EINVAL, "\"%s\" holds statistics of training rows and cannot be frozen",
+				 v->name);
 	rc = check_numbers(g, v, &mask, err);
-	if (mask || is_left_over(v) || g->whole)
+	if (mask || is_left_over(v) || v->is_frozen || g->whole)
 		*purpose = 0;
 	return rc || *purpose ? rc : load_constant(g, v, err);
 }

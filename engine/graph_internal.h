@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "engine/arena.h"
+#include "engine/graph_options.h"
 #include "engine/op.h"
 #include "engine/wire.h"
 
@@ -34,6 +35,7 @@ struct graph_value {
 	bool from_constant;       /* a Constant node's */
 	bool unreadable;          /* of a type that is not supported: nothing can use it */
 	bool is_statistic;        /* a parameter without gradient */
+	bool is_frozen;           /* the owner's word: no parameter */
 	bool used;                /* the output depends on it */
 };
 
@@ -60,6 +62,7 @@ struct graph {
 	int64_t opset;
 	size_t file_batch; /* 0: dynamic */
 	bool whole;        /* no batch: see graph_load_whole */
+	struct graph_options options;
 	struct graph_value *values;
 	size_t value_count;
 	struct graph_node *nodes; /* in the file's order, which is topological */
@@ -78,8 +81,8 @@ struct graph {
 	size_t parameter_count, parameter_floats, trainable_floats;
 };
 
-/* onnx_load.c: fills values, nodes, inputs, outputs, opset and spans from g->bytes. Inputs named in bound become
- * initializers with those contents. */
+/* onnx_load.c: fills values, nodes, inputs, outputs, opset and spans from g->bytes and g->options. Inputs named in
+ * bound become initializers with those contents. */
 struct graph_binding {
 	const char *name;
 	struct tensor tensor;

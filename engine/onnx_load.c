@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "engine/graph_internal.h"
-#include "engine/onnx.pb-c.h"
+#include "engine/onnx_input.h"
 #include "engine/onnx_tensor.h"
 #include "engine/opset.h"
 
@@ -26,6 +25,7 @@ struct loader {
 	const Onnx__GraphProto *proto;
 	const struct graph_binding *bound;
 	size_t bound_count;
+	struct onnx_open_sizes open;
 	struct name_entry *names; /* [g->value_count] */
 	struct exp_error *err;
 };
@@ -341,52 +341,6 @@ static const struct graph_binding *find_binding(const struct loader *l, const ch
 	return NULL;
 }
 
-/* The first dimension of an input is the batch, unless the graph is whole; only that may vary. */
-static int read_input_dim(struct loader *l, const Onnx__TensorShapeProto__Dimension *d, size_t i,
-			  struct graph_value *value)
-{
-	bool fixed = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value > 0;
-	struct graph *g = l->g;
-
-	if (i > 0 || g->whole) {
-		if (!fixed)
-			return error_set(l->err, EXP_ESHAPE,
-					 "dimension %zu of the input \"%s\" is not fixed: only the batch may vary; "
-					 "export with a fixed size",
-					 i, value->name);
-		value->shape.dims[i] = (size_t)d->dim_value;
-		return 0;
-	}
-	value->shape.dims[0] = fixed ? (size_t)d->dim_value : 1;
-	if (g->input_count > 0 && (fixed ? value->shape.dims[0] : 0) != g->file_batch)
-		return error_set(l->err, EXP_ESHAPE,
-				 "the inputs differ in their first dimension, the batch: export all of them with the "
-				 "same one");
-	g->file_batch = fixed ? value->shape.dims[0] : 0;
-	return 0;
-}
-
-static int read_input_shape(struct loader *l, const Onnx__TensorShapeProto *shape, struct graph_value *value)
-{
-	size_t lowest = l->g->whole ? 0 : 1, count;
-
-	if (!shape || shape->n_dim < lowest || shape->n_dim > GRAPH_MAX_DIMS)
-		return error_set(l->err, EXP_ESHAPE,
-				 "the input \"%s\" needs a shape of 1 to %d dimensions, the batch first", value->name,
-				 GRAPH_MAX_DIMS);
-	value->shape.rank = shape->n_dim;
-	for (size_t i = 0; i < shape->n_dim; i++) {
-		int rc = read_input_dim(l, shape->dim[i], i, value);
-
-		if (rc)
-			return rc;
-	}
-	if (!shape_try_count(&value->shape, &count))
-		return error_set(l->err, EXP_ELIMIT, "the input \"%s\" has more than %zu elements", value->name,
-				 SHAPE_MAX_COUNT);
-	return 0;
-}
-
 static int read_input(struct loader *l, const Onnx__ValueInfoProto *info, struct graph_value *value)
 {
 	const Onnx__TypeProto *type = info->type;
@@ -398,7 +352,7 @@ static int read_input(struct loader *l, const Onnx__ValueInfoProto *info, struct
 				 "the input \"%s\" is no tensor of fp32, integers or booleans", value->name);
 	value->onnx_type = type->tensor_type->elem_type;
 	if (!bound)
-		return read_input_shape(l, type->tensor_type->shape, value);
+		return onnx_input_shape(&l->open, l->g, type->tensor_type->shape, value, l->err);
 	value->shape = bound->tensor.shape;
 	value->type = bound->tensor.type;
 	if (bound->tensor.data) {
@@ -610,6 +564,21 @@ static int find_outputs(struct loader *l)
 	return g->output_count ? 0 : error_set(l->err, EXP_EPARSE, "the model names no output");
 }
 
+static int mark_frozen(struct loader *l)
+{
+	struct graph *g = l->g;
+
+	for (size_t i = 0; i < g->options.frozen_count; i++) {
+		size_t v = find_value(l, g->options.frozen[i]);
+
+		if (v == GRAPH_NONE || g->values[v].kind != VALUE_INITIALIZER)
+			return error_set(l->err, EXP_EINVAL, "the model has no initializer \"%.96s\" to freeze",
+					 g->options.frozen[i]);
+		g->values[v].is_frozen = true;
+	}
+	return 0;
+}
+
 static int load_graph(struct loader *l)
 {
 	int rc = count_values(l);
@@ -619,6 +588,8 @@ static int load_graph(struct loader *l)
 	if (rc == 0)
 		rc = sort_names(l);
 	if (rc == 0)
+		rc = onnx_open_sizes_init(&l->open, l->g, l->proto, l->err);
+	if (rc == 0)
 		rc = add_inputs(l);
 	for (size_t i = 0; rc == 0 && i < l->proto->n_node; i++)
 		rc = add_node(l, i);
@@ -626,6 +597,8 @@ static int load_graph(struct loader *l)
 		rc = sort_names(l);
 	for (size_t i = 0; rc == 0 && i < l->proto->n_node; i++)
 		rc = link_node(l, i);
+	if (rc == 0)
+		rc = mark_frozen(l);
 	return rc ? rc : find_outputs(l);
 }
 
