@@ -5,6 +5,7 @@
  * position. Conv and ConvTranspose are the same convolution read in the two directions. Paths, chosen when the plan is
  * made by rules that look at shapes and the processor only:
  *
+ *   Winograd (winograd.h)     3 x 3 that step by one, with enough outputs
  *   oneDNN (dnnl_conv.h)      where it has code of its own for the shape
  *   taps one by one           depthwise convolutions
  *   columns and a product     all else; a window of one tap that steps by one needs no columns, they are the image
@@ -17,6 +18,7 @@
 
 #include "engine/dnnl_conv.h"
 #include "engine/window.h"
+#include "engine/winograd.h"
 
 struct convolution {
 	/* The caller's: */
@@ -24,8 +26,11 @@ struct convolution {
 	size_t images, channels, filters, groups; /* B, C, M, G */
 	bool has_bias;                            /* of convolution_forward */
 
-	size_t depth, group_filters;          /* C/G * taps, M/G */
-	struct dnnl_conv *forward, *backward; /* NULL: another path */
+	size_t depth, group_filters; /* C/G * taps, M/G */
+	struct convolution_path {
+		struct winograd *winograd; /* one of these, or none; owned */
+		struct dnnl_conv *dnnl;
+	} forward, backward;
 	bool direct, depthwise;
 	size_t scratch; /* floats that each function below needs */
 };

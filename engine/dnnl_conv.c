@@ -14,9 +14,6 @@ void omp_set_num_threads(int threads);
 enum {
 	LANES = 64,            /* threads that keep their handles between calls */
 	CHUNK_BYTES = 1 << 20, /* images of one execution, plain and as oneDNN wants them: half of a usual L2 cache */
-	WINOGRAD_TILE = 4,     /* outputs of a tile along a dimension */
-	WINOGRAD_TILES = 48,   /* fewer do not pay for the transform of the weights */
-	WINOGRAD_CHANNELS = 32,
 	ALIGN_FLOATS = 16,
 };
 
@@ -101,23 +98,6 @@ static size_t choose_chunk(const struct dnnl_conv_shape *s)
 	return chunk;
 }
 
-/*
- * Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016) takes a
- * quarter of the products, but oneDNN transforms the weights in every call. Measured: docs/benchmarks.md.
- */
-static bool choose_winograd(const struct dnnl_conv_shape *s)
-{
-	size_t tiles = s->samples;
-
-	for (size_t d = 0; d < 2; d++) {
-		if (s->kernel[d] != 3 || s->stride[d] != 1 || s->dilation[d] != 1)
-			return false;
-		tiles *= (s->out[d] + WINOGRAD_TILE - 1) / WINOGRAD_TILE;
-	}
-	return s->groups == 1 && s->channels >= WINOGRAD_CHANNELS && s->filters >= WINOGRAD_CHANNELS &&
-	       tiles >= WINOGRAD_TILES;
-}
-
 static dnnl_status_t new_attributes(dnnl_primitive_attr_t *out)
 {
 	dnnl_status_t status = dnnl_primitive_attr_create(out);
@@ -140,33 +120,32 @@ static void init_images(const struct dnnl_conv *c, const struct request *r, dnnl
 	dnnl_memory_desc_init_by_tag(image, 4, r->image, dnnl_f32, r->weight_rank == 5 ? tag : dnnl_format_tag_any);
 }
 
-/* The generated code for the request by one algorithm, in the layouts that it wants. */
-static dnnl_status_t new_convolution(const struct dnnl_conv *c, const struct request *r, dnnl_alg_kind_t algorithm,
-				     dnnl_primitive_desc_t *out)
+/* The generated code for the request, in the layouts that it wants. */
+static dnnl_status_t new_convolution(const struct dnnl_conv *c, const struct request *r, dnnl_primitive_desc_t *out)
 {
 	dnnl_memory_desc_t image, weight, output, bias;
 	dnnl_convolution_desc_t forward, backward;
 	dnnl_primitive_desc_t hint = NULL;
 	dnnl_primitive_attr_t attributes = NULL;
 	bool is_forward = c->direction == DNNL_CONV_FORWARD;
-	dnnl_prop_kind_t kind = algorithm == dnnl_convolution_winograd ? dnnl_forward_training : dnnl_forward_inference;
-	dnnl_status_t status;
+	dnnl_status_t status = new_attributes(&attributes);
 
 	init_images(c, r, &image, &output);
 	dnnl_memory_desc_init_by_tag(&weight, r->weight_rank, r->weight, dnnl_f32, dnnl_format_tag_any);
 	dnnl_memory_desc_init_by_tag(&bias, 1, r->bias, dnnl_f32, dnnl_x);
-	status = new_attributes(&attributes);
 	if (!status)
-		status =
-		    dnnl_dilated_convolution_forward_desc_init(&forward, is_forward ? kind : dnnl_forward_training,
-							       algorithm, &image, &weight, c->has_bias ? &bias : NULL,
-							       &output, r->stride, r->dilation, r->pad, r->pad_end);
+		status = dnnl_dilated_convolution_forward_desc_init(&forward,
+								    is_forward ? dnnl_forward_inference
+									       : dnnl_forward_training,
+								    dnnl_convolution_direct, &image, &weight,
+								    c->has_bias ? &bias : NULL, &output, r->stride,
+								    r->dilation, r->pad, r->pad_end);
 	if (!status)
 		status = dnnl_primitive_desc_create(is_forward ? out : &hint, &forward, attributes, c->engine, NULL);
 	if (!status && !is_forward)
-		status =
-		    dnnl_dilated_convolution_backward_data_desc_init(&backward, algorithm, &image, &weight, &output,
-								     r->stride, r->dilation, r->pad, r->pad_end);
+		status = dnnl_dilated_convolution_backward_data_desc_init(&backward, dnnl_convolution_direct, &image,
+									  &weight, &output, r->stride, r->dilation,
+									  r->pad, r->pad_end);
 	if (!status && !is_forward)
 		status = dnnl_primitive_desc_create(out, &backward, attributes, c->engine, hint);
 	dnnl_primitive_desc_destroy(hint);
@@ -212,37 +191,29 @@ static bool is_plain_loop(const char *kind)
 }
 
 /* oneDNN's last choice is a plain loop, slower than what we have ourselves. */
-static dnnl_status_t try_algorithm(struct dnnl_conv *c, const struct request *r, dnnl_alg_kind_t algorithm)
+static dnnl_status_t try_request(struct dnnl_conv *c, const struct request *r)
 {
 	dnnl_status_t status;
 
 	dnnl_primitive_desc_destroy(c->conv);
 	c->conv = NULL;
-	status = new_convolution(c, r, algorithm, &c->conv);
+	status = new_convolution(c, r, &c->conv);
 	if (!status)
 		status = dnnl_primitive_desc_query(c->conv, dnnl_query_impl_info_str, 0, &c->kind);
 	return !status && is_plain_loop(c->kind) ? dnnl_unimplemented : status;
 }
 
-/* Winograd where the shape asks for it and oneDNN has it, else direct. */
 static dnnl_status_t init_convolution(struct dnnl_conv *c, const struct dnnl_conv_shape *s)
 {
-	dnnl_status_t status = dnnl_unimplemented;
 	struct request r;
+	dnnl_status_t status;
 
-	if (choose_winograd(s)) {
-		describe(s, c->samples, &r);
-		status = try_algorithm(c, &r, dnnl_convolution_winograd);
-	}
-	if (status == dnnl_unimplemented) {
-		describe(s, choose_chunk(s), &r);
-		status = try_algorithm(c, &r, dnnl_convolution_direct);
-	}
+	describe(s, c->chunk, &r);
+	status = try_request(c, &r);
 	if (status == dnnl_unimplemented) {
 		r.blocked = false;
-		status = try_algorithm(c, &r, dnnl_convolution_direct);
+		status = try_request(c, &r);
 	}
-	c->chunk = r.chunk;
 	return status ? status : init_layouts(c, &r);
 }
 
@@ -263,6 +234,7 @@ int dnnl_conv_new(const struct dnnl_conv_shape *s, enum dnnl_conv_direction dire
 	omp_set_num_threads(1);
 	c->direction = direction;
 	c->samples = s->samples;
+	c->chunk = choose_chunk(s);
 	c->has_bias = s->bias && direction == DNNL_CONV_FORWARD;
 	status = dnnl_engine_create(&c->engine, dnnl_cpu, 0);
 	if (!status)

@@ -1,5 +1,5 @@
 /*
- * dnnl_conv.h: two-dimensional convolutions by oneDNN. The only user of oneDNN.
+ * dnnl_conv.h: direct two-dimensional convolutions by oneDNN. The only user of oneDNN.
  *
  * A dnnl_conv is one convolution of one shape in one direction: the code that oneDNN generates for it and the layouts
  * that this code wants. At this interface images are plain [N, channels, height, width]; oneDNN gets them a few samples
@@ -54,7 +54,7 @@ struct dnnl_conv_buffers {
 };
 void dnnl_conv_run(struct dnnl_conv *c, const struct dnnl_conv_buffers *b);
 
-/* What oneDNN calls the code, for example "jit_wino_4x3:avx512_core"; and how many samples it gets at a time. */
+/* What oneDNN calls the code, for example "jit:avx512_core"; and how many samples it gets at a time. */
 const char *dnnl_conv_kind(const struct dnnl_conv *c);
 size_t dnnl_conv_chunk(const struct dnnl_conv *c);
 

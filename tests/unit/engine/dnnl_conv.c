@@ -228,22 +228,6 @@ Test(dnnl_conv, depthwise_and_series)
 	cr_expect_eq(held, 4);
 }
 
-/* Odd sides leave tiles that reach beyond the image. */
-Test(dnnl_conv, winograd)
-{
-	static const size_t sides[] = { 16, 13, 7 };
-	unsigned held = 0;
-	struct rng r;
-
-	rng_init(&r, 3, "shapes");
-	for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
-		struct dnnl_conv_shape s = same_shape(12, 32, 48, sides[i]);
-
-		hold(&r, &s, &held);
-	}
-	cr_expect_eq(held, 6);
-}
-
 static size_t count_threads(void)
 {
 	DIR *folder = opendir("/proc/self/task");
