@@ -249,6 +249,27 @@ static int find_parameters(struct graph *g, struct exp_error *err)
 	return collect_parameters(g, purposes, err);
 }
 
+/* A weight that is transposed, cut or put together on its way is what the result is used for. */
+static void carry_roles(const struct graph *g, struct inference *inf)
+{
+	for (size_t k = g->node_count; k-- > 0;) {
+		const struct graph_node *n = &g->nodes[k];
+		const struct op_value *out =
+		    n->output_count && n->outputs[0] != GRAPH_NONE ? &inf->values[n->outputs[0]] : NULL;
+
+		if (!n->live || !n->op || !(n->op->flags & (OP_VIEW | OP_LINEAR)) || !out || out->batched)
+			continue;
+		for (size_t i = 0; i < n->input_count; i++) {
+			struct op_value *in = n->inputs[i] != GRAPH_NONE ? &inf->values[n->inputs[i]] : NULL;
+
+			if (!in || !in->trainable || in->role != GRAPH_ROLE_OTHER)
+				continue;
+			in->role = out->role;
+			in->fan_in = out->fan_in;
+		}
+	}
+}
+
 /* What infer said of roles. A statistic is named by its place: operators list means before variances. */
 static void copy_roles(struct graph *g, const struct inference *inf)
 {
@@ -356,6 +377,7 @@ int graph_build(struct graph *g, struct exp_error *err)
 	rc = infer_run(g, &options, &inf, err);
 	if (rc)
 		return rc;
+	carry_roles(g, &inf);
 	copy_roles(g, &inf);
 	rc = keep_samples(g, &inf, err);
 	if (rc == 0)

@@ -203,7 +203,7 @@ static int fold(struct inferrer *w, const struct graph_node *n, struct infer_nod
 	int rc = results ? fold_once(w, n, to, false, results) : no_memory(w->err);
 
 	for (size_t i = 0; rc == 0 && i < n->output_count; i++)
-		if (to->outputs[i])
+		if (to->outputs[i] && !to->outputs[i]->known)
 			to->outputs[i]->known = results[i];
 	if (rc == 0 && differ)
 		rc = fold_once(w, n, to, true, results);

@@ -282,7 +282,8 @@ EXP_NODISCARD int op_broadcast(struct op_build *b, size_t first, size_t last, st
 
 /* ---- parameters ---- */
 
-/* Says what a parameter at input i is for; the first to say so counts. No-op for other values. */
+/* Says what a parameter at input i is for; the first to say so counts. What is made of parameters alone by moving or
+ * adding hands it on to them (engine/graph_build.c). No-op for other values. */
 void op_set_role(const struct op_build *b, size_t i, enum graph_role role, size_t fan_in);
 
 #endif

@@ -252,7 +252,7 @@ void op_set_role(const struct op_build *b, size_t i, enum graph_role role, size_
 
 	bool statistic = role == GRAPH_ROLE_MEAN || role == GRAPH_ROLE_VARIANCE;
 
-	if (!v || !(v->is_parameter || statistic) || v->role != GRAPH_ROLE_OTHER)
+	if (!v || v->role != GRAPH_ROLE_OTHER || !(v->is_parameter || statistic || (v->trainable && !v->batched)))
 		return;
 	v->role = role;
 	v->fan_in = fan_in;

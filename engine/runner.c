@@ -24,7 +24,7 @@ int runner_memory_fit(struct runner_memory *m, const struct plan *p)
 		m->block = block;
 		m->floats = p->floats;
 	}
-	if (p->max_edges > m->edges || !m->in) {
+	if (p->max_edges > m->edges || !m->in || !m->spare_in || !m->out || !m->reduces || !m->directions) {
 		size_t edges = p->max_edges + 1;
 
 		mem_free(m->in);
