@@ -209,6 +209,7 @@ static const struct option_row rows[] = {
 	  .help = "for methods that draw random numbers" },
 	WORKBENCH_SCALE(struct options),
 	WORKBENCH_ROWS_AT_ONCE(struct options),
+	WORKBENCH_OPEN(struct options),
 };
 
 const struct command cmd_forget = {

@@ -96,6 +96,7 @@ static const struct option_row rows[] = {
 	  .help = "receives one tensor a parameter" },
 	WORKBENCH_SCALE(struct options),
 	WORKBENCH_ROWS_AT_ONCE(struct options),
+	WORKBENCH_OPEN(struct options),
 };
 
 const struct command cmd_onnx_grad = {

@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "cli/command.h"
@@ -14,6 +15,7 @@
 struct options {
 	const char *model;
 	int64_t batch;
+	struct model_options open;
 };
 
 static const char *const kinds[] = {
@@ -143,6 +145,7 @@ static void add_graph(const struct graph *g, json_t *object)
 			    json_pack("{s:s, s:I, s:I, s:s}", "name", graph_output_name(g), "classes",
 				      (json_int_t)graph_classes(g), "positions", (json_int_t)graph_positions(g), "kind",
 				      kinds[graph_output_kind(g)]));
+	json_object_set_new(object, "options", graph_options_to_json(graph_options(g)));
 	json_object_set_new(object, "parameter_count", json_integer((json_int_t)graph_parameter_floats(g)));
 	json_object_set_new(object, "trainable_count", json_integer((json_int_t)graph_trainable_floats(g)));
 }
@@ -268,10 +271,28 @@ static void print_cost(const struct describe_cost *c)
 	printf(" with gradients, a thread; of %zu rows it takes %zu at once\n", c->batch, c->shard);
 }
 
+static void print_row(const struct graph *g)
+{
+	const size_t *dims;
+	struct shape row = { 0 };
+	char text[SHAPE_TEXT];
+
+	dims = graph_input_dims(g, &row.rank);
+	memcpy(row.dims, dims, row.rank * sizeof(*dims));
+	printf("%-12s%s\n", "a row", shape_format(&row, text));
+}
+
+static void print_frozen(const struct graph_options *o)
+{
+	for (size_t i = 0; i < o->frozen_count; i++)
+		printf("%-12s%s\n", i ? "" : "frozen", o->frozen[i]);
+}
+
 static void print_graph(const struct graph *g, const struct describe_cost *cost)
 {
 	size_t statistics = graph_parameter_floats(g) - graph_trainable_floats(g);
 
+	print_row(g);
 	printf("%-12s%s of %zu classes", "read as", kinds[graph_output_kind(g)], graph_classes(g));
 	if (graph_positions(g) > 1)
 		printf(" at each of %zu positions", graph_positions(g));
@@ -279,6 +300,7 @@ static void print_graph(const struct graph *g, const struct describe_cost *cost)
 	if (statistics)
 		printf(", %zu of them statistics", statistics);
 	puts("");
+	print_frozen(graph_options(g));
 	print_cost(cost);
 }
 
@@ -294,19 +316,33 @@ static void print_text(const struct description *d)
 	print_weights(d);
 }
 
+static int describe_file(const struct options *o, struct description *d, struct exp_error *err)
+{
+	struct graph_options open;
+	struct arena arena = { 0 };
+	struct buf file = { 0 };
+	int rc = model_options_read(&o->open, &arena, &open, err);
+
+	if (!rc)
+		rc = file_read(o->model, MODEL_LIMIT, &file, err);
+	if (!rc) {
+		rc = describe(file.data, file.size, o->batch ? (size_t)o->batch : WORKBENCH_BATCH, &open, d, err);
+		if (rc)
+			error_wrap(err, rc, "%s", o->model);
+	}
+	buf_fini(&file);
+	arena_fini(&arena);
+	return rc;
+}
+
 static int run(const struct command_context *c, const void *options, struct exp_error *err)
 {
 	const struct options *o = options;
 	struct description d;
-	struct buf file = { 0 };
-	int rc = file_read(o->model, MODEL_LIMIT, &file, err);
+	int rc = describe_file(o, &d, err);
 
 	if (rc)
 		return rc;
-	rc = describe(file.data, file.size, o->batch ? (size_t)o->batch : WORKBENCH_BATCH, &d, err);
-	buf_fini(&file);
-	if (rc)
-		return error_wrap(err, rc, "%s", o->model);
 	if (c->json)
 		command_print_json(to_json(&d));
 	else
@@ -330,6 +366,7 @@ static const struct option_row rows[] = {
 	  .min = 1,
 	  .max = 65536,
 	  .help = "rows of a call that the memory is worked out for; default 256" },
+	MODEL_OPTIONS_ROWS(struct options, open),
 };
 
 const struct command cmd_onnx_inspect = {
@@ -341,7 +378,9 @@ const struct command cmd_onnx_inspect = {
 	    "and unlearning may change), and what a pass costs. PyTorch's exporter renames, transposes, folds and\n"
 	    "merges weights: beside each stands the name that it has in PyTorch; \"probably\" marks a name that was\n"
 	    "worked out from the place of an operator alone. A file that holds something that the engine does not\n"
-	    "know is shown too, with every unsupported operator and attribute; the exit status is then 3.",
+	    "know is shown too, with every unsupported operator and attribute; the exit status is then 3.\n"
+	    "Dimensions that the file leaves open are shown by their symbols; all but the first, the batch, need\n"
+	    "--size or --shape, here and wherever the model is loaded.",
 	.example = "  expunge onnx inspect examples/cps-wages-1985/model.onnx",
 	COMMAND_OPTIONS(rows, struct options),
 	.run = run,

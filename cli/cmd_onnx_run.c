@@ -85,6 +85,7 @@ static const struct option_row rows[] = {
 	  .help = "receives the outputs, float32 [rows, classes]" },
 	WORKBENCH_SCALE(struct options),
 	WORKBENCH_ROWS_AT_ONCE(struct options),
+	WORKBENCH_OPEN(struct options),
 };
 
 const struct command cmd_onnx_run = {

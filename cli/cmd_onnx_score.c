@@ -29,7 +29,7 @@ static int run(const struct command_context *c, const void *options, struct exp_
 
 static const struct option_row rows[] = {
 	WORKBENCH_MODEL(struct options), WORKBENCH_INPUTS(struct options),       WORKBENCH_LABELS(struct options),
-	WORKBENCH_SCALE(struct options), WORKBENCH_ROWS_AT_ONCE(struct options),
+	WORKBENCH_SCALE(struct options), WORKBENCH_ROWS_AT_ONCE(struct options), WORKBENCH_OPEN(struct options),
 };
 
 const struct command cmd_onnx_score = {

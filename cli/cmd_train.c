@@ -138,6 +138,7 @@ static const struct option_row rows[] = {
 	  .max = 1e12,
 	  .help = "from one checkpoint to the next; default 1000" },
 	WORKBENCH_SCALE(struct options),
+	WORKBENCH_OPEN(struct options),
 };
 
 const struct command cmd_train = {

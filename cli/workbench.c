@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/evaluate.h"
+#include "engine/loss.h"
 
 /* What protobuf can hold at all. */
 #define MODEL_LIMIT ((size_t)1 << 31)
@@ -72,6 +73,7 @@ static int check_rows(const struct graph *g, const struct workbench_options *o, 
 		rc = npy_source_init(source, inputs, NULL, scale, 0, err);
 	if (rc)
 		return error_wrap(err, rc, "%s", o->inputs);
+	source->source.row_labels = graph_positions(g);
 	if (!o->labels)
 		return 0;
 	rc = npy_source_init(source, inputs, labels, scale, graph_classes(g), err);
@@ -93,12 +95,24 @@ int workbench_open_rows(const struct graph *g, const struct workbench_options *o
 	return rc;
 }
 
+static int load_model(const struct workbench_options *o, struct graph **out, struct exp_error *err)
+{
+	struct graph_options options;
+	struct arena arena = { 0 };
+	int rc = model_options_read(&o->open, &arena, &options, err);
+
+	if (!rc)
+		rc = graph_load_file_with(o->model, MODEL_LIMIT, &options, out, err);
+	arena_fini(&arena);
+	return rc;
+}
+
 int workbench_open(struct workbench *w, const struct workbench_options *o, struct exp_error *err)
 {
 	int rc;
 
 	memset(w, 0, sizeof(*w));
-	rc = graph_load_file(o->model, MODEL_LIMIT, &w->graph, err);
+	rc = load_model(o, &w->graph, err);
 	if (rc)
 		return rc;
 	rc = graph_initial_params(w->graph, &w->params);
@@ -120,15 +134,18 @@ void workbench_close(struct workbench *w)
 	graph_unref(w->graph);
 }
 
-static struct workbench_score summarise(const struct evaluation *e, size_t rows)
+static struct workbench_score summarise(const struct evaluation *e, size_t rows, size_t labels)
 {
 	struct workbench_score score = { 0 };
+	size_t right = 0, labelled = 0;
 
-	for (size_t i = 0; i < rows; i++) {
-		score.accuracy += e->predictions[i] == e->labels[i];
-		score.mean_loss += (double)e->losses[i];
+	for (size_t i = 0; i < labels; i++) {
+		right += e->predictions[i] == e->labels[i];
+		labelled += e->labels[i] != LOSS_NO_LABEL;
 	}
-	score.accuracy /= (double)rows;
+	for (size_t i = 0; i < rows; i++)
+		score.mean_loss += (double)e->losses[i];
+	score.accuracy = labelled ? (double)right / (double)labelled : 0.0;
 	score.mean_loss /= (double)rows;
 	return score;
 }
@@ -136,11 +153,11 @@ static struct workbench_score summarise(const struct evaluation *e, size_t rows)
 int workbench_score_rows(struct workbench *w, const struct params *p, struct workbench_score *out,
 			 struct exp_error *err)
 {
-	size_t rows = w->source.source.rows;
+	size_t rows = w->source.source.rows, each = graph_positions(w->graph);
 	struct evaluation e = {
 		.losses = mem_try_alloc(rows, sizeof(*e.losses)),
-		.predictions = mem_try_alloc(rows, sizeof(*e.predictions)),
-		.labels = mem_try_alloc(rows, sizeof(*e.labels)),
+		.predictions = mem_try_alloc(rows, each * sizeof(*e.predictions)),
+		.labels = mem_try_alloc(rows, each * sizeof(*e.labels)),
 	};
 	int rc = 0;
 
@@ -151,7 +168,7 @@ int workbench_score_rows(struct workbench *w, const struct params *p, struct wor
 	else
 		rc = evaluate(w->session, p, &w->source.source, &e, err);
 	if (!rc)
-		*out = summarise(&e, rows);
+		*out = summarise(&e, rows, rows * each);
 	mem_free(e.losses);
 	mem_free(e.predictions);
 	mem_free(e.labels);

@@ -8,17 +8,18 @@
 #define CLI_WORKBENCH_H
 
 #include "base/digest.h"
-#include "cli/option.h"
+#include "cli/model_options.h"
 #include "engine/npy.h"
 #include "engine/session.h"
 
 /* The options that say what to open; a member of the command's own struct, so that the rows below find it. */
 struct workbench_options {
-	const char *model;  /* path of an ONNX file */
-	const char *inputs; /* path of an npy file, or NAME=path; NULL: no rows */
-	const char *labels; /* path of an npy file, or NULL */
-	double scale;       /* factor of every input value; 0: 1/255 for uint8, 1 for float32 and float64 */
-	int64_t batch;      /* rows at a time; 0: WORKBENCH_BATCH */
+	const char *model;         /* path of an ONNX file */
+	const char *inputs;        /* path of an npy file, or NAME=path; NULL: no rows */
+	const char *labels;        /* path of an npy file, or NULL */
+	double scale;              /* factor of every input value; 0: 1/255 for uint8, 1 for float32 and float64 */
+	int64_t batch;             /* rows at a time; 0: WORKBENCH_BATCH */
+	struct model_options open; /* what the model's file leaves open */
 };
 
 enum { WORKBENCH_BATCH = 256 };
@@ -50,6 +51,7 @@ enum { WORKBENCH_BATCH = 256 };
 		.name = "batch", .kind = OPTION_INT, WORKBENCH_AT(type, batch), .value = "N", .min = 1, .max = 65536,  \
 		.help = "rows computed at a time; default 256"                                                         \
 	}
+#define WORKBENCH_OPEN(type) MODEL_OPTIONS_ROWS(type, bench.open)
 
 struct workbench {
 	struct graph *graph;
@@ -69,8 +71,8 @@ EXP_NODISCARD int workbench_open_rows(const struct graph *g, const struct workbe
 void workbench_close(struct workbench *w);
 
 struct workbench_score {
-	double accuracy;  /* share of rows whose most likely class is the label */
-	double mean_loss; /* cross-entropy, nats */
+	double accuracy;  /* share of labels that are the most likely class */
+	double mean_loss; /* cross-entropy, nats: the mean over the rows */
 };
 
 /* Over the workbench's rows, at p. */

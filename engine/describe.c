@@ -154,9 +154,10 @@ static int find_cost(const struct graph *g, size_t batch, struct describe_cost *
 /* ---- all ---- */
 
 /* What the engine says of the file; only a lack of memory is an error. */
-static int try_engine(struct description *d, const void *bytes, size_t size, size_t batch, struct exp_error *err)
+static int try_engine(struct description *d, const void *bytes, size_t size, size_t batch,
+		      const struct graph_options *options, struct exp_error *err)
 {
-	int rc = graph_load(bytes, size, &d->graph, &d->refusal);
+	int rc = graph_load_with(bytes, size, options, &d->graph, &d->refusal);
 
 	if (rc)
 		d->graph = NULL;
@@ -170,7 +171,8 @@ static int try_engine(struct description *d, const void *bytes, size_t size, siz
 	return rc == EXP_EMEMORY ? no_memory(err) : 0;
 }
 
-int describe(const void *bytes, size_t size, size_t batch, struct description *out, struct exp_error *err)
+int describe(const void *bytes, size_t size, size_t batch, const struct graph_options *options, struct description *out,
+	     struct exp_error *err)
 {
 	struct description d = { 0 };
 	int rc = onnx_inventory_init(&d.file, bytes, size, err);
@@ -181,7 +183,7 @@ int describe(const void *bytes, size_t size, size_t batch, struct description *o
 	if (!rc)
 		rc = onnx_inventory_gaps(&d.file, &d.gaps, &d.gap_count, err);
 	if (!rc)
-		rc = try_engine(&d, bytes, size, batch, err);
+		rc = try_engine(&d, bytes, size, batch, options, err);
 	if (!rc)
 		rc = list_weights(&d, bytes, err);
 	if (rc) {

@@ -41,9 +41,10 @@ struct description {
 	struct describe_cost cost; /* zeros when refused */
 };
 
-/* EXP_EPARSE, EXP_ELIMIT (not an ONNX file that could be read at all), EXP_EMEMORY. batch >= 1. */
-EXP_NODISCARD int describe(const void *bytes, size_t size, size_t batch, struct description *out,
-			   struct exp_error *err);
+/* batch >= 1. options: what the file is loaded with; NULL: nothing. EXP_EPARSE, EXP_ELIMIT (not an ONNX file that could
+ * be read at all), EXP_EMEMORY. */
+EXP_NODISCARD int describe(const void *bytes, size_t size, size_t batch, const struct graph_options *options,
+			   struct description *out, struct exp_error *err);
 void description_fini(struct description *d);
 
 /* Appends where PyTorch has the weight: "layers.0.linear1.weight (transposed); equal to …"; nothing when it has the

@@ -12,7 +12,7 @@ static void open_text(const char *text, size_t batch, struct description *d)
 	struct buf file = { 0 };
 
 	model_text_write(text, &file);
-	cr_assert_eq(describe(file.data, file.size, batch, d, &err), 0, "%s", err.message);
+	cr_assert_eq(describe(file.data, file.size, batch, NULL, d, &err), 0, "%s", err.message);
 	buf_fini(&file);
 }
 

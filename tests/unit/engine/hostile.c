@@ -62,7 +62,7 @@ static void try_damaged(const struct buf *file, size_t row_floats)
 		cr_assert(err.code < 0 && err.message[0]);
 		return;
 	}
-	cr_assert_eq(describe(file->data, file->size, 2, &d, &err), 0, "%s", err.message);
+	cr_assert_eq(describe(file->data, file->size, 2, NULL, &d, &err), 0, "%s", err.message);
 	description_fini(&d);
 	if (graph_input_floats(g) <= 16 * row_floats && graph_initial_params(g, &p) == 0 &&
 	    session_new(g, 2, &s, &err) == 0) {
