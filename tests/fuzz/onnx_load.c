@@ -162,7 +162,7 @@ static void try_description(const uint8_t *bytes, size_t size)
 {
 	struct exp_error err = { 0 };
 	struct description d;
-	int rc = describe(bytes, size, SAMPLES, &d, &err);
+	int rc = describe(bytes, size, SAMPLES, NULL, &d, &err);
 
 	check_error(rc, &err);
 	if (rc == 0)
