@@ -45,7 +45,7 @@ size_t session_tap_floats(const struct session *s, size_t k); /* of one sample *
 EXP_NODISCARD int session_shard(const struct graph *g, size_t batch, size_t *shard, struct exp_error *err);
 
 /* p stays as it is from now on: forward calls with p may keep weights in a form that suits the operators, at the cost
- * of memory of about the parameters' size. Until another is held; NULL: none. Holding the same again changes nothing. */
+ * of memory of about the parameters' size. Until another is held; NULL: none. Holding the same again is fine. */
 void session_hold(struct session *s, const struct params *p);
 
 /* outputs [n, output floats]: the graph's own first output, as it is (serving). */
