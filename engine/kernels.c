@@ -54,36 +54,14 @@ KERNEL void kernel_add_scaled_squares(float *restrict y, const float *restrict x
 
 /* ---- sums ---- */
 
-/* The constant count of the inner loop lets the compiler keep the lanes in registers. */
-KERNEL_INLINE double sum(const float *x, size_t n)
-{
-	double lanes[LANES] = { 0 }, rest = 0.0;
-	size_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		for (size_t k = 0; k < LANES; k++)
-			lanes[k] += (double)x[i + k];
-	for (; i < n; i++)
-		rest += (double)x[i];
-	return kernel_fold_lanes(lanes) + rest;
-}
-
 KERNEL double kernel_sum(const float *x, size_t n)
 {
-	return sum(x, n);
+	return kernel_inline_sum(x, n);
 }
 
 KERNEL double kernel_dot(const float *x, const float *y, size_t n)
 {
-	double lanes[LANES] = { 0 }, rest = 0.0;
-	size_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		for (size_t k = 0; k < LANES; k++)
-			lanes[k] += (double)x[i + k] * (double)y[i + k];
-	for (; i < n; i++)
-		rest += (double)x[i] * (double)y[i];
-	return kernel_fold_lanes(lanes) + rest;
+	return kernel_inline_dot(x, y, n);
 }
 
 double kernel_sum_squares(const float *x, size_t n)
@@ -121,7 +99,7 @@ KERNEL bool kernel_all_finite(const float *x, size_t n)
 KERNEL void kernel_row_sums(float *restrict y, const float *restrict x, size_t rows, size_t n)
 {
 	for (size_t r = 0; r < rows; r++)
-		y[r] = (float)sum(x + r * n, n);
+		y[r] = (float)kernel_inline_sum(x + r * n, n);
 }
 
 /* Columns whose running sums stay in the first-level cache. */

@@ -46,7 +46,7 @@ void kernel_row_sums(float *restrict y, const float *restrict x, size_t rows, si
 void kernel_add_column_sums(float *restrict y, const float *restrict x, size_t rows, size_t n);
 void kernel_add_column_squares(float *restrict y, const float *restrict x, size_t rows, size_t n);
 
-/* Sixteen running sums made one, always in the same order. */
+/* The same as parts of other kernels. The constant count of the inner loop keeps the lanes in registers. */
 KERNEL_INLINE double kernel_fold_lanes(double lanes[KERNEL_LANES])
 {
 	for (size_t k = 0; k < 8; k++)
@@ -54,6 +54,32 @@ KERNEL_INLINE double kernel_fold_lanes(double lanes[KERNEL_LANES])
 	for (size_t k = 0; k < 4; k++)
 		lanes[k] += lanes[k + 4];
 	return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
+KERNEL_INLINE double kernel_inline_sum(const float *x, size_t n)
+{
+	double lanes[KERNEL_LANES] = { 0 }, rest = 0.0;
+	size_t i = 0;
+
+	for (; i + KERNEL_LANES <= n; i += KERNEL_LANES)
+		for (size_t k = 0; k < KERNEL_LANES; k++)
+			lanes[k] += (double)x[i + k];
+	for (; i < n; i++)
+		rest += (double)x[i];
+	return kernel_fold_lanes(lanes) + rest;
+}
+
+KERNEL_INLINE double kernel_inline_dot(const float *x, const float *y, size_t n)
+{
+	double lanes[KERNEL_LANES] = { 0 }, rest = 0.0;
+	size_t i = 0;
+
+	for (; i + KERNEL_LANES <= n; i += KERNEL_LANES)
+		for (size_t k = 0; k < KERNEL_LANES; k++)
+			lanes[k] += (double)x[i + k] * (double)y[i + k];
+	for (; i < n; i++)
+		rest += (double)x[i] * (double)y[i];
+	return kernel_fold_lanes(lanes) + rest;
 }
 
 /* ---- copies ---- */

@@ -3,7 +3,7 @@
  * loop marked KERNEL (engine/kernels.h). Sums, products and quotients in a fixed order, never fused: the same bits on
  * every machine and at any vector width, for one number as for a million.
  *
- * Accuracy, in units in the last place over every fp32 number: exp and log 1, tanh and erf 1.5, expm1 2, sigmoid 2.5,
+ * Accuracy, in units in the last place over every fp32 number: exp and log 1, tanh 1.5, erf and expm1 2, sigmoid 2.5,
  * softplus 3. Right at both zeros, at infinities, where the result overflows or is subnormal; a NaN gives a NaN.
  *
  * Each reduces its argument (Cody and Waite, "Software Manual for the Elementary Functions", 1980) and evaluates a
@@ -103,6 +103,16 @@ KERNEL_INLINE float math_exp(float x)
 	return (1.0f + math_expm1_core(e.rest)) * e.low * high;
 }
 
+/* e^x for x from -87 to 88, or NaN: 2^power needs no halves. */
+KERNEL_INLINE float math_exp_within(float x)
+{
+	const float magic = 12582912.0f; /* see above */
+	float shifted = x * 1.44269504f + magic, power = shifted - magic;
+	float rest = x - power * MATH_LN2_HIGH - power * MATH_LN2_LOW;
+
+	return (1.0f + math_expm1_core(rest)) * math_from_bits((math_bits(shifted) + 127) << 23);
+}
+
 /* e^x - 1 */
 KERNEL_INLINE float math_expm1(float x)
 {
@@ -131,7 +141,8 @@ KERNEL_INLINE float math_tanh(float x)
 	q = q * z + 0.133314162f;
 	q = q * z - 0.333332807f;
 	near = q * z * a + a;
-	far = 1.0f - 2.0f / (math_exp(a + a) + 1.0f);
+	far = math_select(a > 10.0f, 10.0f, a);
+	far = 1.0f - 2.0f / (math_exp_within(far + far) + 1.0f);
 	return math_with_sign(math_select(a < 0.625f, near, far), x);
 }
 
@@ -182,7 +193,7 @@ KERNEL_INLINE float math_softplus(float x)
 
 KERNEL_INLINE float math_erf(float x)
 {
-	float a = math_abs(x), z = x * x, q = 8.29301280e-5f, p = -1.60271463e-6f, near, far;
+	float a = math_abs(x), z = x * x, q = 8.29301280e-5f, p = 1.22957432e-3f, near, far;
 
 	q = q * z - 8.12318700e-4f;
 	q = q * z + 5.19914785e-3f;
@@ -192,15 +203,12 @@ KERNEL_INLINE float math_erf(float x)
 	q = q * z + 0.128379166f;
 	near = q * a + a;
 	a = math_select(a > 4.0f, 4.0f, a);
-	p = p * a + 4.53592584e-5f;
-	p = p * a - 5.90756885e-4f;
-	p = p * a + 4.73048864e-3f;
-	p = p * a - 2.63361633e-2f;
-	p = p * a + 0.109926350f;
-	p = p * a + 0.631994009f;
-	p = p * a + 1.13013231f;
-	p = p * a - 2.94490164e-4f;
-	far = 1.0f - math_exp(-p);
+	p = p * a - 1.54065033e-2f;
+	p = p * a + 9.05813575e-2f;
+	p = p * a + 0.651542485f;
+	p = p * a + 1.11961794f;
+	p = p * a + 2.04055035e-3f;
+	far = 1.0f - math_exp_within(-p);
 	return math_with_sign(math_select(math_abs(x) < 0.93f, near, far), x);
 }
 

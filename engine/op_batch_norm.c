@@ -25,12 +25,13 @@ struct batch_norm {
 };
 
 /* Scratch of a call: SCRATCH floats a channel and two more a sample, for the gradients of scale and B. */
-enum { SCRATCH = 11 };
+enum { SCRATCH = 12 };
 
 struct workspace {
 	double *sums, *products, *all_sums, *all_products; /* [channels] */
-	float *mean, *variance, *slope;                    /* [channels]; slope = scale / sqrt(variance + epsilon) */
-	float *rows;                                       /* [2, samples, channels] */
+	float *mean, *variance, *inverse,
+	    *slope;  /* [channels]; inverse = 1 / sqrt(variance + epsilon), slope = scale inverse */
+	float *rows; /* [2, samples, channels] */
 };
 
 /* ---- shapes ---- */
@@ -126,37 +127,25 @@ static int infer(struct op_build *b, struct exp_error *err)
 
 /* ---- sums over the rows, for each channel ---- */
 
-KERNEL static void add_floats(double *restrict sums, const float *restrict x, size_t n)
+KERNEL static void add_sums(const struct batch_norm *c, double *restrict sums, const float *restrict row)
 {
-	for (size_t k = 0; k < n; k++)
-		sums[k] += (double)x[k];
+	if (c->inner == 1)
+		for (size_t k = 0; k < c->channels; k++)
+			sums[k] += (double)row[k];
+	else
+		for (size_t k = 0; k < c->channels; k++)
+			sums[k] += kernel_inline_sum(row + k * c->inner, c->inner);
 }
 
-KERNEL static void add_products_of_floats(double *restrict sums, const float *restrict x, const float *restrict y,
-					  size_t n)
+KERNEL static void add_products(const struct batch_norm *c, double *restrict sums, const float *restrict x_row,
+				const float *restrict y_row)
 {
-	for (size_t k = 0; k < n; k++)
-		sums[k] += (double)x[k] * (double)y[k];
-}
-
-static void add_sums(const struct batch_norm *c, double *sums, const float *row)
-{
-	if (c->inner == 1) {
-		add_floats(sums, row, c->channels);
-		return;
-	}
-	for (size_t k = 0; k < c->channels; k++)
-		sums[k] += kernel_sum(row + k * c->inner, c->inner);
-}
-
-static void add_products(const struct batch_norm *c, double *sums, const float *x_row, const float *y_row)
-{
-	if (c->inner == 1) {
-		add_products_of_floats(sums, x_row, y_row, c->channels);
-		return;
-	}
-	for (size_t k = 0; k < c->channels; k++)
-		sums[k] += kernel_dot(x_row + k * c->inner, y_row + k * c->inner, c->inner);
+	if (c->inner == 1)
+		for (size_t k = 0; k < c->channels; k++)
+			sums[k] += (double)x_row[k] * (double)y_row[k];
+	else
+		for (size_t k = 0; k < c->channels; k++)
+			sums[k] += kernel_inline_dot(x_row + k * c->inner, y_row + k * c->inner, c->inner);
 }
 
 static void add_deviations(const struct batch_norm *c, double *sums, const float *row, const double *middle)
@@ -174,8 +163,15 @@ static struct workspace open_workspace(const struct op_run *r)
 	double *doubles = (double *)(void *)r->scratch; /* aligned to a cache line */
 	float *floats = r->scratch + 8 * n;
 
-	return (struct workspace){ doubles, doubles + n, doubles + 2 * n, doubles + 3 * n,
-				   floats,  floats + n,  floats + 2 * n,  floats + 3 * n };
+	return (struct workspace){ .sums = doubles,
+				   .products = doubles + n,
+				   .all_sums = doubles + 2 * n,
+				   .all_products = doubles + 3 * n,
+				   .mean = floats,
+				   .variance = floats + n,
+				   .inverse = floats + 2 * n,
+				   .slope = floats + 3 * n,
+				   .rows = floats + 4 * n };
 }
 
 /* The batch's own means and (biased) variances. */
@@ -208,8 +204,10 @@ static void prepare(const struct op_run *r, struct workspace *w)
 		memcpy(w->mean, r->in[MEAN].f, c->channels * sizeof(float));
 		memcpy(w->variance, r->in[VARIANCE].f, c->channels * sizeof(float));
 	}
-	for (size_t k = 0; k < c->channels; k++)
-		w->slope[k] = r->in[SCALE].f[k] * (1.0f / sqrtf(w->variance[k] + c->epsilon));
+	for (size_t k = 0; k < c->channels; k++) {
+		w->inverse[k] = 1.0f / sqrtf(w->variance[k] + c->epsilon);
+		w->slope[k] = r->in[SCALE].f[k] * w->inverse[k];
+	}
 }
 
 /* Training: what is stored follows the batch's, variances without bias; a file's own training mode keeps the bias. */
@@ -299,13 +297,13 @@ static void tangent(const struct op_run *r)
 {
 	const struct batch_norm *c = r->config;
 	struct workspace w = open_workspace(r);
-	float *by_scale = w.variance, *shift = w.rows;
+	float *by_scale = w.variance, *shift = w.rows; /* the variance has served */
 
 	prepare(r, &w);
 	for (size_t k = 0; k < c->channels; k++) {
 		float scale = r->in[SCALE].tangent ? r->in[SCALE].tangent[k] : 0.0f;
 
-		by_scale[k] = scale / sqrtf(w.variance[k] + c->epsilon);
+		by_scale[k] = scale * w.inverse[k];
 		shift[k] = r->in[BIAS].tangent ? r->in[BIAS].tangent[k] : 0.0f;
 	}
 	combine(c, r->out->tangent, r->in[X].tangent, r->in[X].f,
@@ -329,8 +327,7 @@ static void add_sample(const struct op_run *r, struct workspace *w, size_t sampl
 		}
 	}
 	for (size_t k = 0; k < c->channels; k++) {
-		w->products[k] -= (double)w->mean[k] * w->sums[k];
-		w->products[k] /= sqrt((double)w->variance[k] + (double)c->epsilon);
+		w->products[k] = (w->products[k] - (double)w->mean[k] * w->sums[k]) * (double)w->inverse[k];
 		w->all_sums[k] += w->sums[k];
 		w->all_products[k] += w->products[k];
 	}
@@ -372,7 +369,7 @@ static void gradient_through_statistics(const struct op_run *r, struct workspace
 	float *by_x = w->rows, *shift = w->rows + c->channels;
 
 	for (size_t k = 0; k < c->channels; k++) {
-		double inverse = 1.0 / sqrt((double)w->variance[k] + (double)c->epsilon);
+		double inverse = (double)w->inverse[k];
 
 		by_x[k] = (float)(-(double)w->slope[k] * inverse * w->all_products[k] / count);
 		shift[k] = (float)(-(double)w->slope[k] * w->all_sums[k] / count);

@@ -94,6 +94,8 @@ static int infer_each(struct op_build *b, struct variadic *c, struct exp_error *
 
 		if (rc)
 			return rc;
+		if (b->op->variant == SUM && i < 32)
+			b->passes |= (unsigned)c->each[i].plain[0] << i;
 		scratch = b->scratch > scratch ? b->scratch : scratch;
 		b->scratch = 0;
 	}
