@@ -133,22 +133,35 @@ static void add_constant(struct writer *w, const char *name, const int64_t *dims
 
 /* ---- the graph ---- */
 
-static void add_value_info(struct buf *to, unsigned field, const char *name, const int64_t *dims, size_t rank,
-			   int64_t batch, int type_number)
+/* A number, a symbol, or '?' for neither. */
+static void add_dim(struct buf *shape, const char *word)
+{
+	struct buf dim = { 0 };
+
+	if (strchr("-0123456789", *word))
+		add_int(&dim, 1, strtoll(word, NULL, 10));
+	else if (strcmp(word, "?") != 0)
+		add_text(&dim, 2, word);
+	add_message(shape, 1, &dim);
+}
+
+/* words: the dimensions after the batch, "=N" for that; "*" alone: the file says no shape. */
+static void add_value_info(struct buf *to, unsigned field, const char *name, const char *words, int type_number)
 {
 	struct buf info = { 0 }, type = { 0 }, tensor = { 0 }, shape = { 0 };
+	const char *batch = strchr(words, '=');
+	char *copy = strdup(words), *save = NULL;
 
-	for (size_t i = 0; i <= rank; i++) {
-		struct buf dim = { 0 };
-
-		if (i > 0 || batch)
-			add_int(&dim, 1, i > 0 ? dims[i - 1] : batch);
-		else
-			add_text(&dim, 2, "n");
-		add_message(&shape, 1, &dim);
-	}
+	add_dim(&shape, batch ? batch + 1 : "n");
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		if (*word != '=')
+			add_dim(&shape, word);
+	free(copy);
 	add_int(&tensor, 1, type_number);
-	add_message(&tensor, 2, &shape);
+	if (strcmp(words, "*") == 0)
+		buf_fini(&shape);
+	else
+		add_message(&tensor, 2, &shape);
 	add_message(&type, 1, &tensor);
 	add_text(&info, 1, name);
 	add_message(&info, 2, &type);
@@ -297,6 +310,21 @@ static bool is_initializer_kind(const char *kind)
 	return false;
 }
 
+/* "x 2 8 8", "x =1 2 height", "x 7 5" of numbers below 7. */
+static const char *add_input(struct writer *w, char *rest, bool ids)
+{
+	char *words = strchr(rest, ' ');
+
+	if (words)
+		*words++ = '\0';
+	else
+		words = rest + strlen(rest);
+	if (ids)
+		words += strcspn(words, " ") + (strchr(words, ' ') != NULL);
+	add_value_info(&w->inputs, 11, rest, words, ids ? INT64 : FLOAT);
+	return rest;
+}
+
 static void read_line(struct writer *w, char *line)
 {
 	int64_t dims[MAX_DIMS], batch = 0;
@@ -308,12 +336,9 @@ static void read_line(struct writer *w, char *line)
 	if (strcmp(line, "opset") == 0) {
 		w->opset = strtoll(rest, NULL, 10);
 	} else if (strcmp(line, "input") == 0) {
-		name = read_numbers(rest, dims, &rank, &batch);
-		add_value_info(&w->inputs, 11, name, dims, rank, batch, FLOAT);
-		snprintf(w->last, sizeof(w->last), "%s", name);
+		snprintf(w->last, sizeof(w->last), "%s", add_input(w, rest, false));
 	} else if (strcmp(line, "ids") == 0) {
-		name = read_numbers(rest, dims, &rank, &batch);
-		add_value_info(&w->inputs, 11, name, dims + 1, rank - 1, batch, INT64);
+		add_input(w, rest, true);
 	} else if (strcmp(line, "output") == 0) {
 		snprintf(w->last, sizeof(w->last), "%s", rest);
 	} else if (strcmp(line, "number") == 0 || strcmp(line, "numbers") == 0) {
@@ -336,7 +361,7 @@ static void add_graph(struct writer *w, struct buf *out)
 	add_text(&graph, 2, "test");
 	buf_add(&graph, w->initializers.data ? w->initializers.data : "", w->initializers.size);
 	buf_add(&graph, w->inputs.data ? w->inputs.data : "", w->inputs.size);
-	add_value_info(&graph, 12, w->last, NULL, 0, 0, FLOAT);
+	add_value_info(&graph, 12, w->last, "", FLOAT);
 	add_message(out, 7, &graph);
 }
 

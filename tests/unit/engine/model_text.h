@@ -3,6 +3,7 @@
  *
  *   opset 13                              default 13
  *   input x 2 8 8                         fp32 [N, 2, 8, 8]; "input x =1 2 8 8" fixes the batch
+ *   input x 2 height ?                    open dimensions, with and without a symbol; "input x *": no shape at all
  *   param w 4 2 3 3                       fp32 initializer of seeded numbers in ±1; "positive v 4" in 0.5 … 1.5
  *   packed w 4 2, loose w 4 2             the same, stored as packed or unpacked float_data instead of raw_data
  *   ids x 7 5                             int64 [N, 5] of numbers below 7; with several inputs a row is all of them
@@ -27,7 +28,8 @@
 
 #include <stddef.h>
 
-/* Inputs for a model: rows of seeded normal numbers, ids below their bound. out [rows, row floats]. */
+/* Inputs for a model without open dimensions: rows of seeded normal numbers, ids below their bound. out [rows, row
+ * floats]. */
 void model_text_rows(const char *text, size_t rows, float *out);
 
 /* Appends the file. Fails the test on a line that it does not understand. */
