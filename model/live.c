@@ -225,11 +225,10 @@ void models_each(struct models *m, void (*visit)(const struct snapshot *s, void 
 	lock_release(&m->lock);
 }
 
-static int load_version(struct models *m, const struct stored_version *v, struct exp_error *err)
+static int load_version(struct models *m, struct store *store, const struct stored_version *v, struct exp_error *err)
 {
-	char sha256[DIGEST_HEX];
 	struct snapshot *s;
-	int rc = model_open(m->data_folder, v->model, hex_encode(v->sha256, DIGEST_SIZE, sha256), &s, err);
+	int rc = model_open_version(m->data_folder, store, v, &s, err);
 
 	if (rc)
 		return error_wrap(err, rc, "version %lld of model %s", (long long)v->version, v->model);
@@ -252,7 +251,7 @@ int models_load(struct models *m, struct store *store, struct exp_error *err)
 	for (size_t i = 0; i < list.count; i++) {
 		struct exp_error cause = { 0 };
 
-		rc = load_version(m, &list.items[i], &cause);
+		rc = load_version(m, store, &list.items[i], &cause);
 		if (!rc)
 			continue;
 		log_error("model_not_loaded", "error=\"%s\"", cause.message);

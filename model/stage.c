@@ -6,7 +6,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/graph_options.h"
 #include "model/sessions.h"
+#include "storage/models.h"
 
 enum { WARM_ROWS = 8 };
 #define FILE_LIMIT ((size_t)1 << 31)
@@ -78,8 +80,8 @@ static int snapshot_of(struct graph *g, const char *model, const char *id, struc
 }
 
 /* The file into private memory, held against its digest; not yet warm. */
-static int load_weights(const char *data_folder, const char *model, const char *id, struct snapshot **out,
-			struct exp_error *err)
+static int load_weights(const char *data_folder, const char *model, const char *id, const struct graph_options *options,
+			struct snapshot **out, struct exp_error *err)
 {
 	char *path = model_weights_path(data_folder, id);
 	struct buf bytes = { 0 };
@@ -87,7 +89,7 @@ static int load_weights(const char *data_folder, const char *model, const char *
 	int rc = read_weights(path, id, &bytes, err);
 
 	if (!rc)
-		rc = graph_load(bytes.data, bytes.size, &g, err);
+		rc = graph_load_with(bytes.data, bytes.size, options, &g, err);
 	buf_fini_secret(&bytes);
 	mem_free(path);
 	if (rc)
@@ -97,11 +99,11 @@ static int load_weights(const char *data_folder, const char *model, const char *
 	return rc;
 }
 
-int model_open(const char *data_folder, const char *model, const char *sha256, struct snapshot **out,
-	       struct exp_error *err)
+int model_open(const char *data_folder, const char *model, const char *sha256, const struct graph_options *options,
+	       struct snapshot **out, struct exp_error *err)
 {
 	struct snapshot *s;
-	int rc = load_weights(data_folder, model, sha256, &s, err);
+	int rc = load_weights(data_folder, model, sha256, options, &s, err);
 
 	if (rc)
 		return rc;
@@ -110,6 +112,55 @@ int model_open(const char *data_folder, const char *model, const char *sha256, s
 		snapshot_free(s);
 	else
 		*out = s;
+	return rc;
+}
+
+static int parse_options(const struct stored_model *m, struct arena *arena, struct graph_options *out,
+			 struct exp_error *err)
+{
+	json_t *json;
+	int rc;
+
+	if (!m->options)
+		return 0;
+	rc = json_parse(m->options, strlen(m->options), &json, err);
+	if (!rc) {
+		rc = graph_options_from_json(json, "", arena, out, err);
+		json_decref(json);
+	}
+	return rc ? error_wrap(err, EXP_ECORRUPT, "the stored options of model %s", m->name) : 0;
+}
+
+static int read_options(struct store *store, const char *model, struct arena *arena, struct graph_options *out,
+			struct exp_error *err)
+{
+	struct stored_model m;
+	struct db *db;
+	int rc = reader_take(store, &db, err);
+
+	if (rc)
+		return rc;
+	rc = models_get(db, model, &m, err);
+	reader_give(store, db);
+	if (rc)
+		return rc;
+	rc = parse_options(&m, arena, out, err);
+	stored_model_fini(&m);
+	return rc;
+}
+
+int model_open_version(const char *data_folder, struct store *store, const struct stored_version *version,
+		       struct snapshot **out, struct exp_error *err)
+{
+	struct graph_options options = { 0 };
+	struct arena arena = { 0 };
+	char sha256[DIGEST_HEX];
+	int rc = read_options(store, version->model, &arena, &options, err);
+
+	if (!rc)
+		rc = model_open(data_folder, version->model, hex_encode(version->sha256, DIGEST_SIZE, sha256), &options,
+				out, err);
+	arena_fini(&arena);
 	return rc;
 }
 
@@ -129,6 +180,7 @@ struct bytes_spec {
 	const char *data_folder, *model;
 	const void *bytes;
 	size_t size;
+	const struct graph_options *options;
 	const struct params *expected;
 	const struct source *warm;
 };
@@ -137,7 +189,7 @@ static int open_and_check(const struct bytes_spec *spec, const struct weights_id
 			  struct exp_error *err)
 {
 	struct snapshot *s;
-	int rc = load_weights(spec->data_folder, spec->model, id->sha256, &s, err);
+	int rc = load_weights(spec->data_folder, spec->model, id->sha256, spec->options, &s, err);
 
 	if (rc)
 		return rc;
@@ -190,6 +242,7 @@ int model_stage(const struct stage_spec *spec, struct staged *out, struct exp_er
 					    .model = spec->model,
 					    .bytes = bytes.data,
 					    .size = bytes.size,
+					    .options = graph_options(spec->params->graph),
 					    .expected = spec->params,
 					    .warm = spec->warm };
 

@@ -13,6 +13,7 @@
 #include "engine/source.h"
 #include "model/files.h"
 #include "model/live.h"
+#include "storage/versions.h"
 
 struct stage_spec {
 	const char *data_folder, *model; /* borrowed */
@@ -36,8 +37,13 @@ EXP_NODISCARD int model_stage(const struct stage_spec *spec, struct staged *out,
 EXP_NODISCARD int model_stage_file(const char *data_folder, const char *model, const void *bytes, size_t size,
 				   struct staged *out, struct exp_error *err);
 
-/* A version from disk, warmed with one row of zeros. EXP_ECORRUPT: the file is missing or its digest is another. */
-EXP_NODISCARD int model_open(const char *data_folder, const char *model, const char *sha256, struct snapshot **out,
-			     struct exp_error *err);
+/* A version from disk, warmed with one row of zeros. options: what the file leaves open; NULL: nothing. EXP_ECORRUPT:
+ * the file is missing or its digest is another. */
+EXP_NODISCARD int model_open(const char *data_folder, const char *model, const char *sha256,
+			     const struct graph_options *options, struct snapshot **out, struct exp_error *err);
+
+/* The same with the options that storage has of the version's model. */
+EXP_NODISCARD int model_open_version(const char *data_folder, struct store *store, const struct stored_version *version,
+				     struct snapshot **out, struct exp_error *err);
 
 #endif

@@ -9,12 +9,12 @@ enum { INSERT, GET, LIST, LIST_OF_DATASET, SET_STATE, SET_FINDINGS, SET_POLICY, 
 
 #define COLUMNS                                                                                                        \
 	"name, dataset, state, error, live_version, recipe, policy, classes, input_name, input_dims, capped, "         \
-	"retrain_seconds, generation, debt, registered_at"
+	"retrain_seconds, generation, debt, registered_at, options"
 
 static const struct statement statements[] = {
 	[INSERT] = { "INSERT INTO models (name, dataset, state, recipe, policy, classes, input_name, input_dims, "
-		     "capped, retrain_seconds, generation, debt, registered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
-		     "?, 0, 0, ?)",
+		     "capped, retrain_seconds, generation, debt, registered_at, options) VALUES (?, ?, ?, ?, ?, "
+		     "?, ?, ?, ?, ?, 0, 0, ?, ?)",
 		     NULL },
 	[GET] = { "SELECT " COLUMNS " FROM models WHERE name = ?", "models" },
 	[LIST] = { "SELECT " COLUMNS " FROM models ORDER BY name", NULL },
@@ -65,6 +65,7 @@ static void read_model(struct query *q, void *item)
 	m->generation = query_int(q);
 	m->debt = query_int(q);
 	m->registered_at = query_int(q);
+	m->options = query_string(q);
 }
 
 static void free_model(void *item)
@@ -79,7 +80,8 @@ void stored_model_fini(struct stored_model *model)
 	mem_free(model->error);
 	mem_free(model->recipe);
 	mem_free(model->input_dims);
-	model->error = model->recipe = model->input_dims = NULL;
+	mem_free(model->options);
+	model->error = model->recipe = model->input_dims = model->options = NULL;
 }
 
 static int explain_insert(int rc, const struct stored_model *m, struct exp_error *err)
@@ -107,6 +109,7 @@ int models_insert(struct txn *txn, const struct stored_model *model, struct exp_
 	query_bind_optional(&q, model->capped);
 	query_bind_real(&q, model->retrain_seconds);
 	query_bind_int(&q, clock_now_ms());
+	query_bind_text(&q, model->options);
 	return explain_insert(query_run(&q, NULL, err), model, err);
 }
 

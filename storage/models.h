@@ -35,6 +35,7 @@ struct stored_model {
 	int64_t generation;     /* of references and importances; grows when they are made anew */
 	int64_t debt;           /* mitigated deletions since the last exact retraining */
 	int64_t registered_at;
+	char *options; /* JSON: what its file leaves open (engine/graph_options.h), or NULL */
 };
 
 struct stored_model_list {

@@ -39,7 +39,6 @@ static int make_live(struct run *r, struct exp_error *err)
 	int64_t number = r->job.published_version;
 	struct stored_version version;
 	struct snapshot *s;
-	char hex[DIGEST_HEX];
 	int rc;
 
 	if (!models_take(r->options->models, r->job.model, number, &s, NULL)) {
@@ -48,8 +47,7 @@ static int make_live(struct run *r, struct exp_error *err)
 	}
 	rc = read_version(r, number, &version, err);
 	if (!rc)
-		rc = model_open(r->options->data_folder, r->job.model, hex_encode(version.sha256, DIGEST_SIZE, hex), &s,
-				err);
+		rc = model_open_version(r->options->data_folder, r->options->store, &version, &s, err);
 	if (!rc)
 		models_swap(r->options->models, s, number);
 	return rc;

@@ -34,7 +34,6 @@ static int serve(struct run *r, struct exp_error *err)
 {
 	struct stored_version version;
 	struct snapshot *snapshot;
-	char hex[DIGEST_HEX];
 	struct db *db;
 	int rc = reader_take(r->options->store, &db, err);
 
@@ -44,8 +43,7 @@ static int serve(struct run *r, struct exp_error *err)
 	reader_give(r->options->store, db);
 	if (rc || version.state != VERSION_STAGED)
 		return rc;
-	rc = model_open(r->options->data_folder, r->job.model, hex_encode(version.sha256, DIGEST_SIZE, hex), &snapshot,
-			err);
+	rc = model_open_version(r->options->data_folder, r->options->store, &version, &snapshot, err);
 	if (rc)
 		return rc;
 	rc = run_commit(r, publish_op, r, err);

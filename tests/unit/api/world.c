@@ -323,15 +323,13 @@ void world_serve(struct world *w)
 {
 	struct stored_version version;
 	struct snapshot *snapshot;
-	char hex[DIGEST_HEX];
 	struct db *db;
 
 	cr_assert_eq(writer_call(w->store, publish, NULL, NULL), 0);
 	cr_assert_eq(reader_take(w->store, &db, NULL), 0);
 	cr_assert_eq(versions_get(db, "wages", 1, &version, NULL), 0);
 	reader_give(w->store, db);
-	hex_encode(version.sha256, DIGEST_SIZE, hex);
-	cr_assert_eq(model_open(w->folder, "wages", hex, &snapshot, NULL), 0);
+	cr_assert_eq(model_open_version(w->folder, w->store, &version, &snapshot, NULL), 0);
 	models_swap(w->models, snapshot, 1);
 }
 

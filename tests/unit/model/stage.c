@@ -99,7 +99,7 @@ Test(stage, what_is_published_lies_on_the_disk)
 	cr_assert_eq(model_stage(&spec, &same, &err), 0, "%s", err.message);
 	cr_assert_str_eq(same.id.sha256, s.id.sha256);
 	cr_assert_eq(fixture_files(&f, NULL, 0), 1);
-	cr_assert_eq(model_open(f.root, "m", s.id.sha256, &again, &err), 0, "%s", err.message);
+	cr_assert_eq(model_open(f.root, "m", s.id.sha256, NULL, &again, &err), 0, "%s", err.message);
 	check_outputs(again, 4);
 	snapshot_free(again);
 	snapshot_free(same.snapshot);
@@ -169,10 +169,10 @@ Test(stage, altered_or_missing_files_are_corrupt)
 	cr_assert_eq(file_read(path, SIZE_MAX, &b, NULL), 0);
 	b.data[b.size / 2] ^= 1;
 	cr_assert_eq(file_write_durable(path, b.data, b.size, NULL), 0);
-	cr_assert_eq(model_open(f.root, "m", s.id.sha256, &again, &err), EXP_ECORRUPT);
+	cr_assert_eq(model_open(f.root, "m", s.id.sha256, NULL, &again, &err), EXP_ECORRUPT);
 	cr_assert(strstr(err.message, "was altered") != NULL);
 	cr_assert_eq(file_destroy(path, NULL), 0);
-	cr_assert_eq(model_open(f.root, "m", s.id.sha256, &again, &err), EXP_ECORRUPT);
+	cr_assert_eq(model_open(f.root, "m", s.id.sha256, NULL, &again, &err), EXP_ECORRUPT);
 	cr_assert(strstr(err.message, "is missing") != NULL);
 	snapshot_free(s.snapshot);
 	params_free(p);
