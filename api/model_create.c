@@ -23,7 +23,7 @@
 struct registration {
 	struct model_spec spec;
 	struct weights_id weights;
-	char *recipe, *policy, *input_dims; /* JSON */
+	char *recipe, *policy, *input_dims, *options; /* JSON */
 	uint8_t policy_digest[DIGEST_SIZE];
 	char job[ID_TEXT];
 };
@@ -36,12 +36,16 @@ static void state_free(void *state)
 	mem_free(r->recipe);
 	mem_free(r->policy);
 	mem_free(r->input_dims);
+	mem_free(r->options);
 }
 
+/* NULL for NULL. */
 static char *write_json(json_t *value)
 {
 	struct buf text = { 0 };
 
+	if (!value)
+		return NULL;
 	json_write(value, false, &text);
 	json_decref(value);
 	return buf_take(&text);
@@ -86,7 +90,8 @@ static int put_model(struct txn *txn, const struct registration *r, struct exp_e
 				  .recipe = r->recipe,
 				  .has_policy = true,
 				  .classes = (int64_t)graph_classes(g),
-				  .input_dims = r->input_dims };
+				  .input_dims = r->input_dims,
+				  .options = r->options };
 
 	snprintf(m.name, sizeof(m.name), "%s", r->spec.name);
 	snprintf(m.dataset, sizeof(m.dataset), "%s", r->spec.dataset);
@@ -176,6 +181,7 @@ static int work(struct call *c, struct exp_error *err)
 	r->recipe = s->has_recipe ? write_json(recipe_to_json(&s->recipe)) : NULL;
 	r->policy = write_json(policy_to_json(&s->policy));
 	r->input_dims = write_json(render_dims(s->graph));
+	r->options = write_json(graph_options_to_json(&s->options));
 	policy_digest(&s->policy, r->policy_digest);
 	rc = model_weights_write(a->options.data_folder, s->file.data, s->file.size, &r->weights, err);
 	if (!rc)

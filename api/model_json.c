@@ -60,6 +60,18 @@ static int add_policy(struct db *db, const struct stored_model *m, json_t *json,
 	return 0;
 }
 
+/* What the file leaves open; empty where nothing is said. */
+static void add_options(const struct stored_model *m, json_t *json)
+{
+	json_t *options = render_stored(m->options), *sizes = json_object_get(options, "sizes"),
+	       *shapes = json_object_get(options, "shapes"), *frozen = json_object_get(options, "frozen");
+
+	json_object_set_new(json, "sizes", sizes ? json_incref(sizes) : json_object());
+	json_object_set_new(json, "shapes", shapes ? json_incref(shapes) : json_object());
+	json_object_set_new(json, "frozen", frozen ? json_incref(frozen) : json_array());
+	json_decref(options);
+}
+
 int model_json_render(struct db *db, const char *name, json_t **out, struct exp_error *err)
 {
 	struct stored_model m;
@@ -70,6 +82,7 @@ int model_json_render(struct db *db, const char *name, json_t **out, struct exp_
 		return rc;
 	json = model_json_summary(&m);
 	json_object_set_new(json, "recipe", render_stored(m.recipe));
+	add_options(&m, json);
 	rc = add_policy(db, &m, json, err);
 	stored_model_fini(&m);
 	if (!rc)

@@ -23,6 +23,9 @@ static const struct json_field fields[] = {
 	{ .name = "uploaded", .kind = JSON_FIELD_BOOL, AT(is_uploaded) },
 	{ .name = "recipe", .kind = JSON_FIELD_OBJECT, AT(recipe_json) },
 	{ .name = "policy", .kind = JSON_FIELD_OBJECT, AT(policy_json) },
+	{ .name = "sizes", .kind = JSON_FIELD_OBJECT, AT(sizes_json) },
+	{ .name = "shapes", .kind = JSON_FIELD_OBJECT, AT(shapes_json) },
+	{ .name = "frozen", .kind = JSON_FIELD_ARRAY, AT(frozen_json) },
 };
 
 static int parse_policy(struct model_spec *s, struct exp_error *err)
@@ -36,6 +39,22 @@ static int parse_policy(struct model_spec *s, struct exp_error *err)
 	/* Rules without a name of their own are this model's, so that they do not claim to be the default ones. */
 	if (!rc && !json_object_get(s->policy_json, "name"))
 		snprintf(s->policy.name, sizeof(s->policy.name), "%s", s->name);
+	return rc;
+}
+
+static int parse_options(struct model_spec *s, struct exp_error *err)
+{
+	json_t *json = json_object();
+	int rc;
+
+	if (s->sizes_json)
+		json_object_set(json, "sizes", s->sizes_json);
+	if (s->shapes_json)
+		json_object_set(json, "shapes", s->shapes_json);
+	if (s->frozen_json)
+		json_object_set(json, "frozen", s->frozen_json);
+	rc = graph_options_from_json(json, "", &s->arena, &s->options, err);
+	json_decref(json);
 	return rc;
 }
 
@@ -54,7 +73,9 @@ int model_spec_parse(const json_t *body, struct model_spec *s, struct exp_error 
 	s->has_recipe = s->recipe_json != NULL;
 	if (s->has_recipe)
 		rc = recipe_from_json(s->recipe_json, "/recipe", &s->recipe, err);
-	return rc ? rc : parse_policy(s, err);
+	if (!rc)
+		rc = parse_policy(s, err);
+	return rc ? rc : parse_options(s, err);
 }
 
 static int find_file(const struct api *a, const struct model_spec *s, char **path, struct exp_error *err)
@@ -79,7 +100,7 @@ static int load_file(const struct api *a, struct model_spec *s, struct exp_error
 	rc = file_read(path, a->options.upload_limit < ONNX_MAX ? a->options.upload_limit : ONNX_MAX, &s->file, err);
 	mem_free(path);
 	if (!rc)
-		rc = graph_load(s->file.data, s->file.size, &s->graph, err);
+		rc = graph_load_with(s->file.data, s->file.size, &s->options, &s->graph, err);
 	return rc;
 }
 
@@ -171,6 +192,7 @@ int model_spec_check(const struct api *a, struct model_spec *s, struct exp_error
 void model_spec_fini(struct model_spec *s)
 {
 	graph_unref(s->graph);
+	arena_fini(&s->arena);
 	buf_fini(&s->file);
 	mem_free(s->onnx);
 }

@@ -2,7 +2,10 @@
  * model_spec.h: a model that is to be registered, checked from end to end before anything is stored: the ONNX file, its
  * shapes against the dataset, the recipe, the policy and whether the held-out rows suffice for it.
  *
- *   {"name": "wages", "dataset": "cps", "onnx": "wages.onnx" | "uploaded": true, "recipe"?: {…}, "policy"?: {…}}
+ *   {"name": "wages", "dataset": "cps", "onnx": "wages.onnx" | "uploaded": true, "recipe"?: {…}, "policy"?: {…},
+ *    "sizes"?: {…}, "shapes"?: {…}, "frozen"?: […]}
+ *
+ * The last three say what the file leaves open (engine/graph_options.h).
  *
  * Ownership: model_spec_fini frees what checking allocated. Threads: any; blocks, so not an HTTP thread.
  */
@@ -11,7 +14,7 @@
 
 #include "api/call.h"
 #include "base/buf.h"
-#include "engine/graph.h"
+#include "engine/graph_options.h"
 #include "engine/recipe.h"
 #include "erasure/policy.h"
 #include "storage/db.h"
@@ -21,7 +24,10 @@ struct model_spec {
 	char *onnx; /* as given */
 	bool is_uploaded;
 	json_t *recipe_json, *policy_json; /* borrowed from the body */
+	json_t *sizes_json, *shapes_json, *frozen_json;
 
+	struct arena arena; /* of the options */
+	struct graph_options options;
 	struct buf file; /* the ONNX bytes */
 	struct graph *graph;
 	bool has_recipe;

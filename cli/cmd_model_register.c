@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/follow.h"
+#include "cli/model_options.h"
 #include "cli/model_view.h"
 #include "cli/show.h"
 
@@ -11,6 +12,7 @@ enum { JSON_FILE_MAX = 1 << 20, CHECK_TIMEOUT_S = 30 * 60 };
 struct options {
 	struct remote_options remote;
 	const char *name, *dataset, *onnx, *recipe, *policy;
+	struct model_options open;
 	bool is_import, wait;
 };
 
@@ -55,6 +57,8 @@ static int make_body(const struct options *o, json_t **out, struct exp_error *er
 	rc = add_file(body, "recipe", o->recipe, err);
 	if (!rc)
 		rc = add_file(body, "policy", o->policy, err);
+	if (!rc)
+		rc = model_options_to_json(&o->open, body, err);
 	if (rc)
 		json_decref(body);
 	else
@@ -161,6 +165,7 @@ static const struct option_row rows[] = {
 	  AT(policy),
 	  .value = "P.json",
 	  .help = "rules of verification and escalation that differ from the default ones" },
+	MODEL_OPTIONS_ROWS(struct options, open),
 	{ .name = "import",
 	  .kind = OPTION_FLAG,
 	  AT(is_import),

@@ -43,6 +43,17 @@ static void print_limits(const json_t *m)
 		printf("%lld request%s mitigated, exact retraining still owed\n", debt, debt == 1 ? "" : "s");
 }
 
+static void print_frozen(const json_t *frozen)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(frozen, i, name)
+		printf("%s%s", i ? ", " : "frozen: ", json_string_value(name));
+	if (json_array_size(frozen))
+		printf("\n");
+}
+
 void model_view_print(const json_t *m)
 {
 	const json_t *live = json_object_get(m, "live_version"), *error = json_object_get(m, "error");
@@ -58,6 +69,7 @@ void model_view_print(const json_t *m)
 	if (json_is_string(error))
 		printf("error: %s\n", json_string_value(error));
 	print_limits(m);
+	print_frozen(json_object_get(m, "frozen"));
 	if (json_array_size(json_object_get(m, "versions")))
 		print_versions(json_object_get(m, "versions"));
 	buf_fini(&shape);

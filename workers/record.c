@@ -244,6 +244,17 @@ static const char *fidelity_name(const struct selection *s)
 	return s->calibration.exchangeable ? "exchangeable" : "not_exchangeable";
 }
 
+/* What is frozen is not unlearned: the record commits to it. */
+static void add_options(json_t *leaf, const char *stored)
+{
+	json_t *options;
+
+	if (!stored || json_parse(stored, strlen(stored), &options, NULL))
+		return;
+	json_object_set_new(leaf, "options_sha256", digest_of_json(options));
+	json_decref(options);
+}
+
 int record_registered(struct txn *txn, const struct run *r, const struct selection *s, const char *sha256_hex,
 		      struct exp_error *err)
 {
@@ -257,5 +268,6 @@ int record_registered(struct txn *txn, const struct run *r, const struct selecti
 		json_object_set_new(leaf, "recipe_sha256", digest_of_json(recipe));
 		json_decref(recipe);
 	}
+	add_options(leaf, s->model.options);
 	return record(txn, LEAF_MODEL_REGISTERED, leaf, NULL, err);
 }
