@@ -36,9 +36,12 @@ size_t tile_block(size_t samples, size_t positions, size_t taps)
 	return least(block, samples ? samples : 1);
 }
 
-size_t tile_buffers(size_t taps)
+/* The sum over samples, what is formed of one, its gradient, directions. */
+size_t tile_buffers(size_t taps, size_t runs)
 {
-	return (2 + DIRECTIONS) * least(taps, TILE_TAPS) * TILE_FLOATS;
+	size_t group = least(taps, TILE_TAPS);
+
+	return ((2 + DIRECTIONS) * group + (runs > group ? runs : group)) * TILE_FLOATS;
 }
 
 /* ---- one tile ---- */
@@ -49,46 +52,56 @@ enum { ENTRIES = TILE_TAPS * TILE_LANES * TILE_PANELS }; /* of a tile's row, all
 struct tile {
 	const struct tile_product *p;
 	size_t left_panel, right_panel, panels; /* panels: of the right operand, from right_panel */
-	size_t floats;                          /* of a buffer: [taps][TILE_ROWS][panels * TILE_LANES] */
-	int32_t places[ENTRIES];                /* where a row's entries, in the weight's order, are in a buffer */
+	size_t plane;                           /* floats of one tap: [TILE_ROWS][panels * TILE_LANES] */
+	size_t floats;                          /* of a gradient: [taps][plane] */
+	float *sum, *formed, *gradient, *directions;
+	int32_t places[ENTRIES]; /* where a row's entries, in the weight's order, are in a gradient */
 };
 
-/* Multiplies one sample's panels, lines first … first+count-1 of the output, tap after tap. */
-static void form(const struct tile *t, size_t sample, size_t first, size_t count, tile_function *function,
-		 float *target)
+/* Multiplies one sample's panels, lines first … first+count-1 of the output. */
+static void form_lines(const struct tile *t, size_t sample, size_t first, size_t count, enum tile_mode mode,
+		       float *target)
 {
 	const struct tile_product *p = t->p;
-	const float *left = p->left + t->left_panel * p->left_panel + sample * p->left_sample;
-	const float *right = p->right + t->right_panel * p->right_panel + sample * p->right_sample;
-	struct tile_run run = { .left_line = p->left_line,
-				.right_line = p->right_line,
-				.left_column = p->left_column,
-				.right_column = p->right_column,
-				.right_panel = p->right_panel };
 
-	for (size_t k = 0; k < p->tap_count; k++, target += TILE_ROWS * TILE_LANES * t->panels) {
-		const struct tile_tap *tap = &p->taps[k];
-		size_t begin = tap->first_line > first ? tap->first_line : first;
-		size_t end = least(tap->end_line, first + count);
-
-		if (begin >= end || tap->columns == 0)
-			continue;
-		run.left = left + tap->left + (ptrdiff_t)(begin * p->left_line);
-		run.right = right + tap->right + (ptrdiff_t)(begin * p->right_line);
-		run.lines = end - begin;
-		run.columns = tap->columns;
-		function(&run, target);
-	}
+	p->kernels->run[mode][t->panels - 1](&(struct tile_call){ .left = p->left + t->left_panel * p->left_panel +
+									  sample * p->left_sample,
+								  .right = p->right + t->right_panel * p->right_panel +
+									   sample * p->right_sample,
+								  .runs = p->runs,
+								  .count = p->run_count,
+								  .first_line = first,
+								  .end_line = first + count,
+								  .left_line = p->left_line,
+								  .right_line = p->right_line,
+								  .left_column = p->left_column,
+								  .right_column = p->right_column,
+								  .right_panel = p->right_panel },
+					     target);
 }
 
-/* The sample's whole gradient into a buffer. */
-static void form_gradient(const struct tile *t, size_t sample, float *gradient)
+/* One sample's products into t->formed, or added to what is there. */
+static void form(const struct tile *t, size_t sample, enum tile_mode mode)
 {
 	const struct tile_product *p = t->p;
 
-	memset(gradient, 0, t->floats * sizeof(*gradient));
 	for (size_t line = 0; line < p->lines; line += p->chunk_lines)
-		form(t, sample, line, p->chunk_lines, p->kernels->add[t->panels - 1], gradient);
+		form_lines(t, sample, line, p->chunk_lines, line == 0 ? mode : TILE_ADD, t->formed);
+}
+
+/* The gradient of what is formed. */
+static const float *finish(const struct tile *t)
+{
+	if (!t->p->inverse)
+		return t->formed;
+	t->p->inverse(t->formed, t->plane, t->gradient);
+	return t->gradient;
+}
+
+static const float *gradient_of(const struct tile *t, size_t sample)
+{
+	form(t, sample, TILE_SET);
+	return finish(t);
 }
 
 /* ---- tiles and weights ---- */
@@ -117,7 +130,7 @@ KERNEL static void add_places(float *restrict to, const float *restrict from, co
 static void add_to_weight(const struct tile *t, const float *buffer, float factor, float *out)
 {
 	struct tile_place part = place_of(t);
-	size_t lanes = t->panels * TILE_LANES, taps = t->p->tap_count;
+	size_t lanes = t->panels * TILE_LANES, taps = t->p->taps;
 
 	for (size_t i = 0; i < part.rows; i++) {
 		float *to = out + part.at + i * part.row_step;
@@ -137,7 +150,7 @@ static void add_to_weight(const struct tile *t, const float *buffer, float facto
 static void take_from_weight(const struct tile *t, const float *weight, float *buffer)
 {
 	struct tile_place part = place_of(t);
-	size_t lanes = t->panels * TILE_LANES, taps = t->p->tap_count;
+	size_t lanes = t->panels * TILE_LANES, taps = t->p->taps;
 
 	memset(buffer, 0, t->floats * sizeof(*buffer));
 	for (size_t i = 0; i < part.rows; i++)
@@ -151,31 +164,23 @@ static void take_from_weight(const struct tile *t, const float *weight, float *b
 
 static void add_sums(const struct tile *t)
 {
-	const struct tile_product *p = t->p;
-	float *sum = p->buffers;
-
-	memset(sum, 0, t->floats * sizeof(*sum));
-	for (size_t n = 0; n < p->samples; n++)
-		for (size_t line = 0; line < p->lines; line += p->chunk_lines)
-			form(t, n, line, p->chunk_lines, p->kernels->add[t->panels - 1], sum);
-	add_to_weight(t, sum, p->scale, p->reduce->out);
+	for (size_t n = 0; n < t->p->samples; n++)
+		form(t, n, n == 0 ? TILE_SET : TILE_ADD);
+	add_to_weight(t, finish(t), t->p->scale, t->p->reduce->out);
 }
 
 static void add_squares(const struct tile *t)
 {
 	const struct tile_product *p = t->p;
-	float *sum = p->buffers, *gradient = sum + t->floats;
 
-	memset(sum, 0, t->floats * sizeof(*sum));
+	memset(t->sum, 0, t->floats * sizeof(*t->sum));
 	for (size_t n = 0; n < p->samples; n++) {
-		if (p->chunk_lines >= p->lines) {
-			form(t, n, 0, p->lines, p->kernels->add_square[t->panels - 1], sum);
-			continue;
-		}
-		form_gradient(t, n, gradient);
-		kernel_add_squares(sum, gradient, t->floats);
+		if (p->chunk_lines >= p->lines && !p->inverse)
+			form_lines(t, n, 0, p->lines, TILE_ADD_SQUARE, t->sum);
+		else
+			kernel_add_squares(t->sum, gradient_of(t, n), t->floats);
 	}
-	add_to_weight(t, sum, p->scale * p->scale, p->reduce->out);
+	add_to_weight(t, t->sum, p->scale * p->scale, p->reduce->out);
 }
 
 static void add_norms(const struct tile *t)
@@ -183,26 +188,23 @@ static void add_norms(const struct tile *t)
 	const struct tile_product *p = t->p;
 	double scale = (double)p->scale * (double)p->scale;
 
-	for (size_t n = 0; n < p->samples; n++) {
-		form_gradient(t, n, p->buffers);
-		p->reduce->dots[p->first_sample + n] += scale * kernel_sum_squares(p->buffers, t->floats);
-	}
+	for (size_t n = 0; n < p->samples; n++)
+		p->reduce->dots[p->first_sample + n] += scale * kernel_sum_squares(gradient_of(t, n), t->floats);
 }
 
 static void add_dots(const struct tile *t, size_t first, size_t count)
 {
 	const struct tile_product *p = t->p;
 	const struct reduce *r = p->reduce;
-	float *gradient = p->buffers, *directions = gradient + t->floats;
 
 	for (size_t k = 0; k < count; k++)
-		take_from_weight(t, r->directions[first + k], directions + k * t->floats);
+		take_from_weight(t, r->directions[first + k], t->directions + k * t->floats);
 	for (size_t n = 0; n < p->samples; n++) {
 		double *dots = r->dots + (p->first_sample + n) * r->direction_count + first;
+		const float *gradient = gradient_of(t, n);
 
-		form_gradient(t, n, gradient);
 		for (size_t k = 0; k < count; k++)
-			dots[k] += (double)p->scale * kernel_dot(gradient, directions + k * t->floats, t->floats);
+			dots[k] += (double)p->scale * kernel_dot(gradient, t->directions + k * t->floats, t->floats);
 	}
 }
 
@@ -210,10 +212,9 @@ static void add_rows(const struct tile *t)
 {
 	const struct tile_product *p = t->p;
 
-	for (size_t n = 0; n < p->samples; n++) {
-		form_gradient(t, n, p->buffers);
-		add_to_weight(t, p->buffers, p->scale, p->reduce->out + (p->first_sample + n) * p->reduce->floats);
-	}
+	for (size_t n = 0; n < p->samples; n++)
+		add_to_weight(t, gradient_of(t, n), p->scale,
+			      p->reduce->out + (p->first_sample + n) * p->reduce->floats);
 }
 
 static void fold(const struct tile *t)
@@ -252,13 +253,18 @@ static size_t panels_of(size_t elements, size_t width)
 /* A tile's width has changed. */
 static void set_panels(struct tile *t, size_t panels)
 {
-	size_t taps = t->p->tap_count, plane = TILE_ROWS * TILE_LANES * panels;
+	size_t taps = t->p->taps;
 
 	t->panels = panels;
-	t->floats = taps * plane;
+	t->plane = TILE_ROWS * TILE_LANES * panels;
+	t->floats = taps * t->plane;
+	t->sum = t->p->buffers;
+	t->gradient = t->sum + t->floats;
+	t->directions = t->gradient + t->floats;
+	t->formed = t->directions + DIRECTIONS * t->floats;
 	for (size_t j = 0; j < panels * TILE_LANES; j++)
 		for (size_t k = 0; k < taps; k++)
-			t->places[j * taps + k] = (int32_t)(k * plane + j);
+			t->places[j * taps + k] = (int32_t)(k * t->plane + j);
 }
 
 void tile_product_run(const struct tile_product *p)
@@ -270,7 +276,7 @@ void tile_product_run(const struct tile_product *p)
 		size_t rest = right - t.right_panel;
 
 		/* 4 is 2 and 2: a single panel loads too much for what it multiplies. */
-		size_t panels = rest == 2 || rest == 4 ? 2 : least(rest, TILE_PANELS);
+		size_t panels = rest == 2 || rest == 4 ? 2 : least(rest, p->most_panels);
 
 		if (panels != t.panels)
 			set_panels(&t, panels);
@@ -296,7 +302,7 @@ size_t square_product_scratch(const struct reduce_factors *f)
 {
 	size_t block = tile_block(f->samples, f->outer * f->positions, 1);
 
-	return tile_buffers(1) + block * (left_floats(f) + right_floats(f));
+	return tile_buffers(1, 1) + block * (left_floats(f) + right_floats(f));
 }
 
 static void pack_side(const struct reduce_factors *f, const struct reduce_side *side, const struct tile_product *p,
@@ -320,7 +326,7 @@ static void pack_side(const struct reduce_factors *f, const struct reduce_side *
 void square_product_add(const struct reduce *r, const struct reduce_factors *f)
 {
 	size_t positions = f->outer * f->positions, block = tile_block(f->samples, positions, 1);
-	float *left = r->scratch + tile_buffers(1), *right = left + block * left_floats(f);
+	float *left = r->scratch + tile_buffers(1, 1), *right = left + block * left_floats(f);
 	struct tile_product p = { .kernels = tile_kernels(),
 				  .reduce = r,
 				  .scale = f->scale,
@@ -332,8 +338,10 @@ void square_product_add(const struct reduce *r, const struct reduce_factors *f)
 				  .right_column = TILE_LANES,
 				  .lines = 1,
 				  .chunk_lines = 1,
-				  .taps = { { .end_line = 1, .columns = positions } },
-				  .tap_count = 1,
+				  .runs = { { .end_line = 1, .columns = positions } },
+				  .run_count = 1,
+				  .taps = 1,
+				  .most_panels = TILE_PANELS,
 				  .place = { f->at, f->ld ? f->ld : f->cols, 1, f->rows, f->cols },
 				  .buffers = r->scratch };
 

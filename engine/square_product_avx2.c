@@ -10,24 +10,24 @@
 enum { LANES = 8, ROWS = 4, MOST = 3 };
 
 /* Rows row … row+3, lanes 8 * first … 8 * (first+count)-1 of a tile of that many panels. */
-TILE void form_part(const struct tile_run *run, float *target, int panels, bool square, int row, int first, int count)
+TILE void form_part(const struct tile_call *call, struct tile_part part, float *target, int panels, enum tile_mode mode,
+		    int row, int first, int count)
 {
 	__m256 sum[ROWS][MOST];
-	const float *left_line = run->left + row, *right_line = run->right;
 	size_t offset[MOST];
 
 #pragma GCC unroll 3
 	for (int j = 0; j < count; j++)
-		offset[j] = (size_t)((first + j) / 2) * run->right_panel + (size_t)((first + j) % 2 * LANES);
+		offset[j] = (size_t)((first + j) / 2) * call->right_panel + (size_t)((first + j) % 2 * LANES);
 #pragma GCC unroll 4
 	for (int i = 0; i < ROWS; i++)
 #pragma GCC unroll 3
 		for (int j = 0; j < count; j++)
 			sum[i][j] = _mm256_setzero_ps();
-	for (size_t line = run->lines; line > 0; line--) {
-		const float *left = left_line, *right = right_line;
+	for (size_t line = part.lines; line > 0; line--) {
+		const float *left = part.left + row, *right = part.right;
 
-		for (size_t column = run->columns; column > 0; column--) {
+		for (size_t column = part.columns; column > 0; column--) {
 			__m256 lanes[MOST];
 
 #pragma GCC unroll 3
@@ -41,39 +41,47 @@ TILE void form_part(const struct tile_run *run, float *target, int panels, bool 
 				for (int j = 0; j < count; j++)
 					sum[i][j] = _mm256_fmadd_ps(one, lanes[j], sum[i][j]);
 			}
-			left += run->left_column;
-			right += run->right_column;
+			left += call->left_column;
+			right += call->right_column;
 		}
-		left_line += run->left_line;
-		right_line += run->right_line;
+		part.left += call->left_line;
+		part.right += call->right_line;
 	}
 #pragma GCC unroll 4
 	for (int i = 0; i < ROWS; i++) {
 #pragma GCC unroll 3
 		for (int j = 0; j < count; j++) {
 			float *at = target + (row + i) * panels * TILE_LANES + (first + j) * LANES;
-			__m256 old = _mm256_loadu_ps(at);
 
-			_mm256_storeu_ps(at, square ? _mm256_fmadd_ps(sum[i][j], sum[i][j], old)
-						    : _mm256_add_ps(sum[i][j], old));
+			if (mode == TILE_SET)
+				_mm256_storeu_ps(at, sum[i][j]);
+			else if (mode == TILE_ADD)
+				_mm256_storeu_ps(at, _mm256_add_ps(sum[i][j], _mm256_loadu_ps(at)));
+			else
+				_mm256_storeu_ps(at, _mm256_fmadd_ps(sum[i][j], sum[i][j], _mm256_loadu_ps(at)));
 		}
 	}
 }
 
-#define FORM(name, panels, square, step)                                                                               \
-	static TARGET void name(const struct tile_run *run, float *target)                                             \
+/* Two registers a panel; of three panels three at a time. */
+#define FORM(name, panels, mode)                                                                                       \
+	static TARGET void name##_##panels(const struct tile_call *call, float *target)                                \
 	{                                                                                                              \
-		for (int first = 0; first < 2 * (panels); first += (step))                                             \
-			for (int row = 0; row < TILE_ROWS; row += ROWS)                                                \
-				form_part(run, target, panels, square, row, first, step);                              \
+		const int step = (panels) == 3 ? 3 : 2;                                                                \
+                                                                                                                       \
+		for (size_t k = 0; k < call->count; k++, target += TILE_ROWS * TILE_LANES * (panels)) {                \
+			struct tile_part part = tile_part(call, &call->runs[k]);                                       \
+                                                                                                                       \
+			for (int first = 0; first < 2 * (panels); first += step)                                       \
+				for (int row = 0; row < TILE_ROWS; row += ROWS)                                        \
+					form_part(call, part, target, panels, mode, row, first, step);                 \
+		}                                                                                                      \
 	}
+#define FORMS(name, mode) FORM(name, 1, mode) FORM(name, 2, mode) FORM(name, 3, mode)
 
-FORM(add_1, 1, false, 2)
-FORM(add_2, 2, false, 2)
-FORM(add_3, 3, false, 3)
-FORM(add_square_1, 1, true, 2)
-FORM(add_square_2, 2, true, 2)
-FORM(add_square_3, 3, true, 3)
+FORMS(set, TILE_SET)
+FORMS(add, TILE_ADD)
+FORMS(add_square, TILE_ADD_SQUARE)
 
 TILE void transpose_8(float *dst, size_t width, const float *src, size_t element)
 {
@@ -113,8 +121,7 @@ static TARGET void pack_columns(float *dst, size_t width, const float *src, size
 
 static const struct tile_kernels kernels = {
 	.name = "AVX2",
-	.add = { add_1, add_2, add_3 },
-	.add_square = { add_square_1, add_square_2, add_square_3 },
+	.run = { { set_1, set_2, set_3 }, { add_1, add_2, add_3 }, { add_square_1, add_square_2, add_square_3 } },
 	.pack_columns = pack_columns,
 };
 const struct tile_kernels *const tile_kernels_avx2 = &kernels;

@@ -7,25 +7,24 @@
 #define TARGET __attribute__((target("avx512f")))
 #define TILE   static inline __attribute__((always_inline)) TARGET
 
-TILE void form(const struct tile_run *run, float *target, int panels, bool square)
+TILE void form(const struct tile_call *call, struct tile_part part, float *target, int panels, enum tile_mode mode)
 {
 	__m512 sum[TILE_ROWS][TILE_PANELS];
-	const float *left_line = run->left, *right_line = run->right;
 
 #pragma GCC unroll 8
 	for (int i = 0; i < TILE_ROWS; i++)
 #pragma GCC unroll 3
 		for (int j = 0; j < panels; j++)
 			sum[i][j] = _mm512_setzero_ps();
-	for (size_t line = run->lines; line > 0; line--) {
-		const float *left = left_line, *right = right_line;
+	for (size_t line = part.lines; line > 0; line--) {
+		const float *left = part.left, *right = part.right;
 
-		for (size_t column = run->columns; column > 0; column--) {
+		for (size_t column = part.columns; column > 0; column--) {
 			__m512 lanes[TILE_PANELS];
 
 #pragma GCC unroll 3
 			for (int j = 0; j < panels; j++)
-				lanes[j] = _mm512_loadu_ps(right + (size_t)j * run->right_panel);
+				lanes[j] = _mm512_loadu_ps(right + (size_t)j * call->right_panel);
 #pragma GCC unroll 8
 			for (int i = 0; i < TILE_ROWS; i++) {
 				__m512 row = _mm512_set1_ps(left[i]);
@@ -34,37 +33,38 @@ TILE void form(const struct tile_run *run, float *target, int panels, bool squar
 				for (int j = 0; j < panels; j++)
 					sum[i][j] = _mm512_fmadd_ps(row, lanes[j], sum[i][j]);
 			}
-			left += run->left_column;
-			right += run->right_column;
+			left += call->left_column;
+			right += call->right_column;
 		}
-		left_line += run->left_line;
-		right_line += run->right_line;
+		part.left += call->left_line;
+		part.right += call->right_line;
 	}
 #pragma GCC unroll 8
 	for (int i = 0; i < TILE_ROWS; i++) {
 #pragma GCC unroll 3
 		for (int j = 0; j < panels; j++) {
 			float *at = target + (i * panels + j) * TILE_LANES;
-			__m512 old = _mm512_loadu_ps(at);
-
-			_mm512_storeu_ps(at, square ? _mm512_fmadd_ps(sum[i][j], sum[i][j], old)
-						    : _mm512_add_ps(sum[i][j], old));
+			if (mode == TILE_SET)
+				_mm512_storeu_ps(at, sum[i][j]);
+			else if (mode == TILE_ADD)
+				_mm512_storeu_ps(at, _mm512_add_ps(sum[i][j], _mm512_loadu_ps(at)));
+			else
+				_mm512_storeu_ps(at, _mm512_fmadd_ps(sum[i][j], sum[i][j], _mm512_loadu_ps(at)));
 		}
 	}
 }
 
-#define FORM(name, panels, square)                                                                                     \
-	static TARGET void name(const struct tile_run *run, float *target)                                             \
+#define FORM(name, panels, mode)                                                                                       \
+	static TARGET void name##_##panels(const struct tile_call *call, float *target)                                \
 	{                                                                                                              \
-		form(run, target, panels, square);                                                                     \
+		for (size_t k = 0; k < call->count; k++, target += TILE_ROWS * TILE_LANES * (panels))                  \
+			form(call, tile_part(call, &call->runs[k]), target, panels, mode);                             \
 	}
+#define FORMS(name, mode) FORM(name, 1, mode) FORM(name, 2, mode) FORM(name, 3, mode)
 
-FORM(add_1, 1, false)
-FORM(add_2, 2, false)
-FORM(add_3, 3, false)
-FORM(add_square_1, 1, true)
-FORM(add_square_2, 2, true)
-FORM(add_square_3, 3, true)
+FORMS(set, TILE_SET)
+FORMS(add, TILE_ADD)
+FORMS(add_square, TILE_ADD_SQUARE)
 
 /* 16 by 16 floats, rows element apart, are turned into 16 rows of 16 side by side. */
 TILE void transpose_16(float *dst, const float *src, size_t element)
@@ -144,8 +144,7 @@ static TARGET void pack_columns(float *dst, size_t width, const float *src, size
 
 static const struct tile_kernels kernels = {
 	.name = "AVX-512",
-	.add = { add_1, add_2, add_3 },
-	.add_square = { add_square_1, add_square_2, add_square_3 },
+	.run = { { set_1, set_2, set_3 }, { add_1, add_2, add_3 }, { add_square_1, add_square_2, add_square_3 } },
 	.pack_columns = pack_columns,
 };
 const struct tile_kernels *const tile_kernels_avx512 = &kernels;

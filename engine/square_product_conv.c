@@ -13,6 +13,7 @@
 
 #include "engine/kernels.h"
 #include "engine/square_product_internal.h"
+#include "engine/square_product_winograd.h"
 
 enum {
 	FEW_CHANNELS = 8,        /* a group with fewer goes by columns */
@@ -71,10 +72,10 @@ static void tap_range(const struct reduce_conv *c, size_t d, size_t k, size_t *f
 		*end = *first;
 }
 
-static struct tile_tap tap_at(const struct reduce_conv *c, size_t tap, size_t left_column)
+static struct tile_run tap_at(const struct reduce_conv *c, size_t tap, size_t left_column)
 {
 	size_t row = tap / c->kernel[1], column = tap % c->kernel[1], first, end;
-	struct tile_tap t;
+	struct tile_run t;
 
 	tap_range(c, 0, row, &t.first_line, &t.end_line);
 	tap_range(c, 1, column, &first, &end);
@@ -144,6 +145,7 @@ static struct tile_product start(const struct conv *v)
 				      .scale = 1.0f,
 				      .left = v->left,
 				      .right = v->right,
+				      .most_panels = TILE_PANELS,
 				      .left_column = TILE_ROWS,
 				      .left_sample = outputs_of(v->c) * TILE_ROWS,
 				      .buffers = v->r->scratch };
@@ -173,10 +175,10 @@ static void run_taps(const struct conv *v, struct tile_product *p)
 	p->left_line = c->out[1] * p->left_column;
 	p->right_line = c->stride[0] * c->in[1] * TILE_LANES;
 	p->right_column = c->stride[1] * TILE_LANES;
-	for (size_t first = 0; first < taps; first += p->tap_count) {
-		p->tap_count = taps - first < TILE_TAPS ? taps - first : TILE_TAPS;
-		for (size_t k = 0; k < p->tap_count; k++)
-			p->taps[k] = tap_at(c, first + k, p->left_column);
+	for (size_t first = 0; first < taps; first += p->taps) {
+		p->taps = p->run_count = taps - first < TILE_TAPS ? taps - first : TILE_TAPS;
+		for (size_t k = 0; k < p->taps; k++)
+			p->runs[k] = tap_at(c, first + k, p->left_column);
 		p->place.at = at + first;
 		tile_product_run(p);
 	}
@@ -300,8 +302,8 @@ static struct tile_product columns_product(const struct conv *v, size_t first, s
 	product.left_panel = samples * product.left_sample, product.right_panel = TILE_LANES;
 	product.right_column = ld;
 	product.lines = product.chunk_lines = 1;
-	product.taps[0] = (struct tile_tap){ .end_line = 1, .columns = outputs };
-	product.tap_count = 1;
+	product.runs[0] = (struct tile_run){ .end_line = 1, .columns = outputs };
+	product.run_count = product.taps = 1;
 	product.place = (struct tile_place){ group * v->filters * depth, depth, 1, v->filters, depth };
 	return product;
 }
@@ -375,13 +377,13 @@ static struct layout lay_out(const struct reduce_conv *c)
 
 size_t square_product_conv_scratch(const struct reduce_conv *c)
 {
-	return tile_buffers(taps_of(c)) + lay_out(c).floats;
+	return winograd_serves(c) ? winograd_scratch(c) : tile_buffers(taps_of(c), 1) + lay_out(c).floats;
 }
 
 void square_product_add_conv(const struct reduce *r, const struct reduce_conv *c)
 {
 	struct layout l = lay_out(c);
-	float *operands = r->scratch + tile_buffers(taps_of(c));
+	float *operands = r->scratch + tile_buffers(taps_of(c), 1);
 	struct conv v = { .r = r,
 			  .c = c,
 			  .kernels = tile_kernels(),
@@ -392,6 +394,10 @@ void square_product_add_conv(const struct reduce *r, const struct reduce_conv *c
 			  .image = operands + l.image,
 			  .gradient = operands + l.gradient };
 
+	if (winograd_serves(c)) {
+		winograd_add(r, c);
+		return;
+	}
 	for (size_t first = 0; l.floats > 0 && first < c->samples; first += l.block) {
 		size_t samples = c->samples - first < l.block ? c->samples - first : l.block;
 

@@ -15,20 +15,54 @@ enum {
 	TILE_LANES = 16,
 	TILE_PANELS = 3,
 	TILE_TAPS = 16, /* of a kernel, taken together: as many tiles lie side by side in a buffer */
+	TILE_RUNS = 36, /* products that a tile may be made of: taps, or points of a transform */
 	TILE_FLOATS = TILE_ROWS * TILE_LANES * TILE_PANELS,
 };
 
-/* The positions that a tile sums over: lines of positions, for instance the rows of an image. */
+/* One product of a tile: of a kernel's tap, of a transform's point, or the only one. It sums over lines of positions,
+ * as an image has rows: lines first_line … end_line-1 of the output, of so many columns each. */
 struct tile_run {
-	const float *left, *right;        /* at the first position */
-	size_t lines, columns;            /* both at least 1 */
+	size_t first_line, end_line, columns;
+	ptrdiff_t left, right; /* floats from a sample's first, for output line 0 */
+};
+
+/* Runs over one sample's panels, or over some lines of them; each has a target behind the one before. */
+struct tile_call {
+	const float *left, *right;
+	const struct tile_run *runs;
+	size_t count;
+	size_t first_line, end_line;      /* of the output; what runs have besides is left out */
 	size_t left_line, right_line;     /* floats from one line to the next */
 	size_t left_column, right_column; /* from one position of a line to the next */
 	size_t right_panel;               /* from one panel to the next */
 };
 
-/* target [TILE_ROWS, panels * TILE_LANES] += the products' sum, or its square. */
-typedef void tile_function(const struct tile_run *run, float *target);
+/* What of a run lies in the call's lines. */
+struct tile_part {
+	const float *left, *right;
+	size_t lines, columns;
+};
+
+static inline struct tile_part tile_part(const struct tile_call *c, const struct tile_run *r)
+{
+	size_t first = r->first_line > c->first_line ? r->first_line : c->first_line;
+	size_t end = r->end_line < c->end_line ? r->end_line : c->end_line;
+
+	return (struct tile_part){ .left = c->left + r->left + (ptrdiff_t)(first * c->left_line),
+				   .right = c->right + r->right + (ptrdiff_t)(first * c->right_line),
+				   .lines = end > first ? end - first : 0,
+				   .columns = r->columns };
+}
+
+/* What becomes of a target [TILE_ROWS, panels * TILE_LANES]. */
+enum tile_mode {
+	TILE_SET,        /* = the products' sum */
+	TILE_ADD,        /* += it */
+	TILE_ADD_SQUARE, /* += its square */
+	TILE_MODES,
+};
+
+typedef void tile_function(const struct tile_call *call, float *target); /* [count][TILE_ROWS][…] */
 
 /* What is packed: elements at src[o * outer + t * position + j * element], panels of width elements each. */
 struct tile_pack {
@@ -40,7 +74,7 @@ struct tile_pack {
 
 struct tile_kernels {
 	const char *name;
-	tile_function *add[TILE_PANELS], *add_square[TILE_PANELS]; /* [panels - 1] */
+	tile_function *run[TILE_MODES][TILE_PANELS]; /* [panels - 1] */
 	/* dst[t * width + j] = src[t + j * element] for t < positions, j < width: width is 8 or 16 */
 	void (*pack_columns)(float *dst, size_t width, const float *src, size_t element, size_t positions);
 };
@@ -64,12 +98,6 @@ void tile_pack(const struct tile_kernels *k, const struct tile_pack *p, float *d
 
 /* ---- the loop over tiles ---- */
 
-/* One tap of a kernel: over which outputs it reads inside the image, and where. A product without taps has one. */
-struct tile_tap {
-	size_t first_line, end_line, columns;
-	ptrdiff_t left, right; /* floats from a sample's first, for output line 0 */
-};
-
 /* Where the weight's entry of a tile is: out[at + row * row_step + lane * lane_step + tap]. */
 struct tile_place {
 	size_t at, row_step, lane_step;
@@ -88,13 +116,18 @@ struct tile_product {
 	size_t left_line, right_line, left_column, right_column;
 	size_t lines;       /* of output */
 	size_t chunk_lines; /* of output, that are taken together so that a panel's part stays in cache */
-	struct tile_tap taps[TILE_TAPS];
-	size_t tap_count;
+	struct tile_run runs[TILE_RUNS];
+	size_t run_count;
+	size_t taps; /* of the weight, in this group: as many as runs, unless they are a transform's points */
+	/* NULL, or: gradient [taps][count] of formed [run_count][count] */
+	void (*inverse)(const float *formed, size_t count, float *gradient);
+	size_t most_panels;      /* TILE_PANELS or fewer */
 	struct tile_place place; /* at counts the taps before this group */
-	float *buffers;          /* tile_buffers(tap_count) floats */
+	float *buffers;          /* tile_buffers(taps, run_count) floats */
 };
 
-size_t tile_buffers(size_t taps);
+/* Floats of buffers for a kernel's taps, formed in groups of that many runs. */
+size_t tile_buffers(size_t taps, size_t runs);
 
 /* Every tile of the product, for all samples and taps of the block. */
 void tile_product_run(const struct tile_product *p);

@@ -5,53 +5,48 @@
 #include "engine/kernels.h"
 #include "engine/square_product_internal.h"
 
-/* sum [TILE_ROWS, lanes] over the positions of a run */
-static void form(const struct tile_run *run, size_t lanes, float *sum)
+/* sum [TILE_ROWS, lanes] */
+static void form(const struct tile_call *call, const struct tile_run *run, size_t lanes, float *sum)
 {
-	for (size_t line = 0; line < run->lines; line++) {
-		for (size_t column = 0; column < run->columns; column++) {
-			const float *left = run->left + line * run->left_line + column * run->left_column;
-			const float *right = run->right + line * run->right_line + column * run->right_column;
+	struct tile_part part = tile_part(call, run);
 
-			for (size_t i = 0; i < TILE_ROWS; i++)
-				for (size_t first = 0; first < lanes; first += TILE_LANES)
-					for (size_t j = 0; j < TILE_LANES; j++)
-						sum[i * lanes + first + j] +=
-						    left[i] * right[first / TILE_LANES * run->right_panel + j];
+	for (size_t t = 0; t < part.lines * part.columns; t++) {
+		size_t line = t / part.columns, column = t % part.columns;
+		const float *left = part.left + line * call->left_line + column * call->left_column;
+		const float *right = part.right + line * call->right_line + column * call->right_column;
+
+		for (size_t i = 0; i < TILE_ROWS; i++)
+			for (size_t first = 0; first < lanes; first += TILE_LANES)
+				for (size_t j = 0; j < TILE_LANES; j++)
+					sum[i * lanes + first + j] +=
+					    left[i] * right[first / TILE_LANES * call->right_panel + j];
+	}
+}
+
+static void form_all(const struct tile_call *call, size_t lanes, enum tile_mode mode, float *target)
+{
+	for (size_t k = 0; k < call->count; k++, target += TILE_ROWS * lanes) {
+		float sum[TILE_FLOATS] = { 0 };
+
+		form(call, &call->runs[k], lanes, sum);
+		for (size_t i = 0; i < TILE_ROWS * lanes; i++) {
+			float old = mode == TILE_SET ? 0.0f : target[i];
+
+			target[i] = old + (mode == TILE_ADD_SQUARE ? sum[i] * sum[i] : sum[i]);
 		}
 	}
 }
 
-static void add(const struct tile_run *run, size_t lanes, float *target)
-{
-	float sum[TILE_FLOATS] = { 0 };
-
-	form(run, lanes, sum);
-	for (size_t i = 0; i < TILE_ROWS * lanes; i++)
-		target[i] += sum[i];
-}
-
-static void add_square(const struct tile_run *run, size_t lanes, float *target)
-{
-	float sum[TILE_FLOATS] = { 0 };
-
-	form(run, lanes, sum);
-	for (size_t i = 0; i < TILE_ROWS * lanes; i++)
-		target[i] += sum[i] * sum[i];
-}
-
-#define FORM(name, kind, panels)                                                                                       \
-	static void name(const struct tile_run *run, float *target)                                                    \
+#define FORM(name, panels, mode)                                                                                       \
+	static void name##_##panels(const struct tile_call *call, float *target)                                       \
 	{                                                                                                              \
-		kind(run, (size_t)(panels)*TILE_LANES, target);                                                        \
+		form_all(call, (size_t)(panels)*TILE_LANES, mode, target);                                             \
 	}
+#define FORMS(name, mode) FORM(name, 1, mode) FORM(name, 2, mode) FORM(name, 3, mode)
 
-FORM(add_1, add, 1)
-FORM(add_2, add, 2)
-FORM(add_3, add, 3)
-FORM(add_square_1, add_square, 1)
-FORM(add_square_2, add_square, 2)
-FORM(add_square_3, add_square, 3)
+FORMS(set, TILE_SET)
+FORMS(add, TILE_ADD)
+FORMS(add_square, TILE_ADD_SQUARE)
 
 static void pack_columns(float *dst, size_t width, const float *src, size_t element, size_t positions)
 {
@@ -62,8 +57,7 @@ static void pack_columns(float *dst, size_t width, const float *src, size_t elem
 
 const struct tile_kernels tile_kernels_plain = {
 	.name = "plain C",
-	.add = { add_1, add_2, add_3 },
-	.add_square = { add_square_1, add_square_2, add_square_3 },
+	.run = { { set_1, set_2, set_3 }, { add_1, add_2, add_3 }, { add_square_1, add_square_2, add_square_3 } },
 	.pack_columns = pack_columns,
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "engine/square_product_internal.h"
+#include "engine/square_product_winograd.h"
 #include "plain_gradients.h"
 
 static void run_factors(struct reduce *r, const void *of)
@@ -110,6 +111,26 @@ Test(square_product, few_channels)
 Test(square_product, grouped)
 {
 	check_convs("grouped", (const uint32_t[]){ 4, 20, 9 });
+}
+
+/* Tiles at the image's edge, whole and in part, padded and not. */
+Test(square_product, winograd)
+{
+	struct rng r;
+
+	rng_init(&r, 6, "winograd");
+	for (int round = 0; round < 6; round++) {
+		struct reduce_conv c = { .samples = draw(&r, 1, 3), .groups = draw(&r, 1, 2), .kernel = { 3, 3 } };
+
+		c.channels = c.groups * draw(&r, 16, 35), c.filters = c.groups * draw(&r, 16, 27);
+		for (size_t d = 0; d < 2; d++) {
+			c.in[d] = draw(&r, 14, 19), c.pad[d] = draw(&r, 0, 2);
+			c.stride[d] = c.dilation[d] = 1;
+			c.out[d] = c.in[d] + 2 * c.pad[d] - 2;
+		}
+		cr_assert(winograd_serves(&c));
+		check_conv(&r, &c);
+	}
 }
 
 /* Images so large that their lines are taken in chunks: by taps, and by columns. */
