@@ -15,7 +15,7 @@ enum { ALIGN_FLOATS = 16 };
 enum { MANY_POSITIONS = 256, FEW_CHANNELS = 4 };
 
 /* See suits_winograd. */
-enum { FEW_TILES = 16, LARGE_WEIGHT = 1 << 17, MOST_PIXELS = 1 << 26 };
+enum { FEW_TILES = 16, MOST_PIXELS = 1 << 26 };
 
 static size_t larger(size_t a, size_t b)
 {
@@ -35,10 +35,7 @@ static bool is_flat(const struct window *w)
 	return w->in[0] == 1 && w->out[0] == 1 && w->kernel[0] == 1 && w->pad[0] == 0;
 }
 
-/*
- * The transform of the weights must pay: it costs as much as the convolution of about 16 tiles, of 32 where the
- * transformed weights leave the cache. Measured with all copies, on AVX-512 and AVX2 machines.
- */
+/* The transform of the weights costs as much as the convolution of about 16 tiles; vectors hold as many. */
 static bool suits_winograd(const struct convolution *c)
 {
 	const struct window *w = &c->w;
@@ -47,7 +44,7 @@ static bool suits_winograd(const struct convolution *c)
 
 	for (size_t d = 1; d < WINDOW_DIMS; d++)
 		suits = suits && w->kernel[d] == 3 && w->stride[d] == 1 && w->dilation[d] == 1 && w->pad[d] <= 2;
-	return suits && tiles >= (c->channels * c->filters > LARGE_WEIGHT ? 2 * FEW_TILES : FEW_TILES);
+	return suits && tiles >= FEW_TILES;
 }
 
 /* With transposed, from the output to the image: the same with flipped weights and what padding leaves of a kernel. */
@@ -122,11 +119,10 @@ static bool is_plain(const struct convolution_path *p)
 	return !p->winograd && !p->dnnl;
 }
 
-/* Prepared weights, then what runs on them. */
 static size_t path_scratch(const struct convolution_path *p)
 {
 	if (p->winograd)
-		return align(p->winograd->prepared) + p->winograd->scratch;
+		return p->winograd->scratch;
 	return p->dnnl ? align(dnnl_conv_prepared(p->dnnl)) + dnnl_conv_scratch(p->dnnl) : 0;
 }
 
@@ -301,16 +297,6 @@ static void dnnl_run(struct dnnl_conv *d, const struct convolution_operands *wit
 			     .from = from, .prepared = prepared, .bias = with->bias, .to = to, .scratch = scratch });
 }
 
-static void winograd_apply(const struct winograd *w, const struct convolution_operands *with, bool transposed,
-			   const float *from, float *to)
-{
-	float *prepared = with->scratch, *scratch = prepared + align(w->prepared);
-
-	winograd_prepare(w, with->weight, transposed, prepared);
-	winograd_run(w, &(struct winograd_buffers){
-			    .from = from, .prepared = prepared, .bias = with->bias, .to = to, .scratch = scratch });
-}
-
 /* oneDNN's code adds a bias or does not: zeros where it adds one and there is none. */
 static void dnnl_forward(const struct convolution *c, const struct convolution_operands *with, const float *image,
 			 float *out)
@@ -331,7 +317,11 @@ void convolution_forward(const struct convolution *c, const struct convolution_o
 	size_t from = c->channels * c->w.pixels, to = c->filters * c->w.positions;
 
 	if (c->forward.winograd)
-		winograd_apply(c->forward.winograd, with, false, image, out);
+		winograd_run(c->forward.winograd, &(struct winograd_buffers){ .from = image,
+									      .weight = with->weight,
+									      .bias = with->bias,
+									      .to = out,
+									      .scratch = with->scratch });
 	if (c->forward.dnnl)
 		dnnl_forward(c, with, image, out);
 	for (size_t b = 0; is_plain(&c->forward) && b < c->images; b++) {
@@ -349,7 +339,11 @@ void convolution_backward(const struct convolution *c, const struct convolution_
 	struct convolution_operands own = { .weight = with->weight, .scratch = with->scratch };
 
 	if (c->backward.winograd)
-		winograd_apply(c->backward.winograd, &own, true, out, image);
+		winograd_run(c->backward.winograd, &(struct winograd_buffers){ .from = out,
+									       .weight = with->weight,
+									       .transposed = true,
+									       .to = image,
+									       .scratch = with->scratch });
 	if (c->backward.dnnl)
 		dnnl_run(c->backward.dnnl, &own, out, image);
 	for (size_t b = 0; is_plain(&c->backward) && b < c->images; b++) {

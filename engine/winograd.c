@@ -6,7 +6,6 @@
 #include "engine/winograd_internal.h"
 
 enum {
-	MAX_ROWS = 8,          /* of kernels */
 	CHUNK_BYTES = 1 << 20, /* of numbers in the basis: half of a usual L2 cache */
 	CHUNK_LEAST = 32,      /* tiles, twice as many for large weights: fewer read the weights too often */
 	LARGE_WEIGHT = 1 << 17,
@@ -17,6 +16,8 @@ enum {
 	ALIGN_FLOATS = 16,
 	/* Numbers of the basis lie this many floats more than a power of two apart, lest they share a cache set. */
 	STAGGER = 16,
+	PART = DEPTH * WINOGRAD_MAX_ROWS,
+	TAP_STEP = PART + STAGGER,
 };
 
 /* ---- levels ---- */
@@ -95,57 +96,69 @@ bool winograd_init(struct winograd *w)
 	w->lanes = align(lanes);
 	w->in_step = w->lanes * w->channels + STAGGER;
 	w->out_step = w->lanes * w->panels * w->kernels->rows + STAGGER;
-	w->prepared = WINOGRAD_BASE * (align(w->panels * w->kernels->rows * w->channels) + STAGGER);
-	w->scratch = w->plane + 2 * w->lanes + WINOGRAD_BASE * (w->in_step + w->out_step);
+	w->weight_step = align(w->panels * w->kernels->rows * w->channels) + STAGGER;
+	w->once = w->chunk == w->images * w->tiles[0];
+	if (w->once)
+		w->weight_step = PART + STAGGER;
+	w->scratch = w->plane + 2 * w->lanes + WINOGRAD_BASE * (w->in_step + w->out_step + w->weight_step);
 	return true;
 }
 
 /* ---- weights ---- */
 
-/* Where the weight's taps [9] of a row and a channel begin. */
-static const float *taps_of(const struct winograd *w, const float *weight, bool backward, size_t row, size_t channel)
-{
-	size_t at = backward ? channel * w->filters + row : row * w->channels + channel;
+/* So many channels of a panel of filters that their patches stay in the first cache while they are multiplied. */
+struct part {
+	size_t panel, channel, depth;
+};
 
-	return weight + at * TAP_COUNT;
+static struct part part_of(const struct winograd *w, size_t channel, size_t panel)
+{
+	return (struct part){ panel, channel, w->channels - channel < DEPTH ? w->channels - channel : DEPTH };
 }
 
-/* A panel's rows for some channels, taps apart: taps [9, DEPTH, rows]. Rows that do not exist are zero. */
-static void gather_taps(const struct winograd *w, const float *weight, bool backward, size_t panel, size_t channel,
-			size_t depth, float *taps)
+/* Where the nine taps of a filter and a channel begin. */
+static const float *taps_of(const struct winograd *w, const struct winograd_buffers *b, size_t filter, size_t channel)
 {
-	size_t rows = w->kernels->rows;
+	size_t at = b->transposed ? channel * w->filters + filter : filter * w->channels + channel;
 
-	for (size_t r = 0; r < rows; r++) {
-		for (size_t d = 0; d < depth; d++) {
-			float *to = taps + d * rows + r;
-			const float *from;
+	return b->weight + at * TAP_COUNT;
+}
 
-			if (panel * rows + r >= w->filters) {
-				for (size_t k = 0; k < TAP_COUNT; k++)
-					to[k * DEPTH * MAX_ROWS] = 0.0f;
-				continue;
-			}
-			from = taps_of(w, weight, backward, panel * rows + r, channel + d);
-			for (size_t k = 0; k < TAP_COUNT; k++)
-				to[k * DEPTH * MAX_ROWS] = from[backward ? TAP_COUNT - 1 - k : k];
-		}
+/* A panel's taps: [9] times [depth, rows], TAP_STEP apart. Rows that do not exist repeat the first. */
+static void gather_taps(const struct winograd *w, const struct winograd_buffers *b, const struct part *part,
+			float *taps)
+{
+	struct winograd_taps from = { .channel = TAP_COUNT * (b->transposed ? w->filters : 1),
+				      .depth = part->depth,
+				      .step = TAP_STEP,
+				      .flipped = b->transposed };
+
+	for (size_t r = 0; r < WINOGRAD_MAX_ROWS; r++) {
+		size_t row = part->panel * w->kernels->rows;
+
+		row += r < w->kernels->rows && row + r < w->filters ? r : 0;
+		from.rows[r] = taps_of(w, b, row, part->channel);
 	}
+	w->kernels->taps(&from, taps);
 }
 
-/* Prepared weights are [36] times [channels by DEPTH, panels, DEPTH, rows]: in the order in which they are read. */
-void winograd_prepare(const struct winograd *w, const float *weight, bool backward, float *prepared)
+static void transform_part(const struct winograd *w, const struct winograd_buffers *b, const struct part *part,
+			   float *to)
 {
-	float taps[TAP_COUNT * DEPTH * MAX_ROWS];
-	size_t rows = w->kernels->rows, step = w->prepared / WINOGRAD_BASE;
+	float taps[TAP_COUNT * TAP_STEP];
 
+	gather_taps(w, b, part, taps);
+	w->kernels->weights(taps, TAP_STEP, part->depth * w->kernels->rows, to, w->weight_step);
+}
+
+/* All of the weights: [36] times [channels by DEPTH, panels, depth, rows], in the order in which they are read. */
+static void transform_weights(const struct winograd *w, const struct winograd_buffers *b, float *to)
+{
 	for (size_t d = 0; d < w->channels; d += DEPTH) {
-		size_t depth = w->channels - d < DEPTH ? w->channels - d : DEPTH;
-
 		for (size_t p = 0; p < w->panels; p++) {
-			gather_taps(w, weight, backward, p, d, depth, taps);
-			w->kernels->weights(taps, DEPTH * MAX_ROWS, depth * rows,
-					    prepared + (d * w->panels + p * depth) * rows, step);
+			struct part part = part_of(w, d, p);
+
+			transform_part(w, b, &part, to + (d * w->panels + p * part.depth) * w->kernels->rows);
 		}
 	}
 }
@@ -157,7 +170,7 @@ struct chunk {
 	const struct winograd *w;
 	const struct winograd_buffers *b;
 	size_t first, rows, tiles, vectors;
-	float *plane, *patches, *products;
+	float *plane, *patches, *products, *weights;
 	uint32_t *in_at, *out_at; /* of each tile: in the plane, in the output from the first image's filter on */
 };
 
@@ -240,35 +253,55 @@ static void transform_inputs(const struct chunk *c)
 	}
 }
 
-/* One number of the basis of one block of tiles, so many channels at a time that their patches stay in the first cache.
- */
-static void multiply_block(const struct chunk *c, size_t k, size_t vector)
+/* Adds a part's products for one number of the basis and one block of tiles. weights: of the part. */
+static void multiply_part(const struct chunk *c, const struct part *part, size_t k, size_t vector, const float *weights)
 {
 	const struct winograd *w = c->w;
-	size_t rows = w->kernels->rows;
+	size_t rows = w->kernels->rows, filters = w->panels * rows;
 	struct place block = place_of(c, vector);
-	const float *weights = c->b->prepared + k * (w->prepared / WINOGRAD_BASE);
-	const float *patches = c->patches + k * w->in_step + block.block * w->channels;
-	float *products = c->products + k * w->out_step + block.block * w->panels * rows;
+	struct winograd_product p = {
+		.weights = weights,
+		.patches = c->patches + k * w->in_step + address(c, vector, w->channels, part->channel),
+		.to = c->products + k * w->out_step + address(c, vector, filters, part->panel * rows),
+		.depth = part->depth,
+		.add = part->channel > 0,
+	};
 
-	for (size_t d = 0; d < w->channels; d += DEPTH) {
-		struct winograd_product p = { .patches = patches + d * block.vectors * w->kernels->lanes,
-					      .depth = w->channels - d < DEPTH ? w->channels - d : DEPTH,
-					      .add = d > 0 };
+	w->kernels->multiply[block.vectors - 1](&p);
+}
 
-		for (size_t i = 0; i < w->panels; i++) {
-			p.weights = weights + (d * w->panels + i * p.depth) * rows;
-			p.to = products + i * rows * block.vectors * w->kernels->lanes;
-			w->kernels->multiply[block.vectors - 1](&p);
+/* With weights that have been transformed: one number of the basis and one block of tiles after the other. */
+static void multiply(const struct chunk *c)
+{
+	const struct winograd *w = c->w;
+
+	for (size_t k = 0; k < WINOGRAD_BASE; k++) {
+		for (size_t v = 0; v < c->vectors; v += WINOGRAD_VECTORS) {
+			const float *weights = c->weights + k * w->weight_step;
+
+			for (size_t i = 0; i < ceil_div(w->channels, DEPTH) * w->panels; i++) {
+				struct part part = part_of(w, i / w->panels * DEPTH, i % w->panels);
+
+				multiply_part(c, &part, k, v, weights);
+				weights += part.depth * w->kernels->rows;
+			}
 		}
 	}
 }
 
-static void multiply(const struct chunk *c)
+/* Weights that serve one chunk only need not leave the cache: all numbers of the basis for one part after the other. */
+static void multiply_once(const struct chunk *c)
 {
-	for (size_t k = 0; k < WINOGRAD_BASE; k++)
-		for (size_t v = 0; v < c->vectors; v += WINOGRAD_VECTORS)
-			multiply_block(c, k, v);
+	const struct winograd *w = c->w;
+
+	for (size_t i = 0; i < ceil_div(w->channels, DEPTH) * w->panels; i++) {
+		struct part part = part_of(w, i / w->panels * DEPTH, i % w->panels);
+
+		transform_part(w, c->b, &part, c->weights);
+		for (size_t k = 0; k < WINOGRAD_BASE; k++)
+			for (size_t v = 0; v < c->vectors; v += WINOGRAD_VECTORS)
+				multiply_part(c, &part, k, v, c->weights + k * w->weight_step);
+	}
 }
 
 /* The part of a tile that lies inside of the image. */
@@ -331,13 +364,19 @@ void winograd_run(const struct winograd *w, const struct winograd_buffers *b)
 	c.out_at = c.in_at + w->lanes;
 	c.patches = c.plane + w->plane + 2 * w->lanes;
 	c.products = c.patches + WINOGRAD_BASE * w->in_step;
+	c.weights = c.products + WINOGRAD_BASE * w->out_step;
+	if (!w->once)
+		transform_weights(w, b, c.weights);
 	for (c.first = 0; c.first < all; c.first += c.rows) {
 		c.rows = all - c.first < w->chunk ? all - c.first : w->chunk;
 		c.tiles = c.rows * w->tiles[1];
 		c.vectors = ceil_div(c.tiles, w->kernels->lanes);
 		locate_tiles(&c);
 		transform_inputs(&c);
-		multiply(&c);
+		if (w->once)
+			multiply_once(&c);
+		else
+			multiply(&c);
 		transform_outputs(&c);
 	}
 }

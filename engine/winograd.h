@@ -28,25 +28,25 @@ struct winograd {
 	size_t chunk;             /* rows of tiles that are taken together, over all images */
 	size_t panels;            /* of filters */
 	size_t width;             /* floats from one row of a plane to the next */
-	size_t prepared;          /* floats */
-	size_t scratch;           /* floats */
 	size_t plane, lanes;      /* floats of a chunk's padded inputs; tiles of a chunk, whole vectors */
 	size_t in_step, out_step; /* floats from one number of the basis to the next, of inputs and outputs */
+	size_t weight_step;       /* the same of weights */
+	bool once;                /* weights are brought into the basis where they are used, a part at a time */
+	size_t scratch;           /* floats */
 	const struct winograd_kernels *kernels;
 };
 
 /* False where the machine has no vectors for it. */
 bool winograd_init(struct winograd *w);
 
-/* prepared, aligned: the weights in the basis. weight [filters, channels, 3, 3]; or with backward the weight of the
- * convolution [channels, filters, 3, 3] whose transpose w is. */
-void winograd_prepare(const struct winograd *w, const float *weight, bool backward, float *prepared);
-
 struct winograd_buffers {
-	const float *from;            /* [images, channels, in, in] */
-	const float *prepared, *bias; /* bias [filters], or NULL */
-	float *to;                    /* [images, filters, out, out] */
-	float *scratch;               /* aligned */
+	const float *from;   /* [images, channels, in, in] */
+	const float *weight; /* [filters, channels, 3, 3]; when transposed that of the convolution [channels, filters,
+				3, 3] whose transpose w is */
+	bool transposed;
+	const float *bias; /* [filters], or NULL */
+	float *to;         /* [images, filters, out, out] */
+	float *scratch;    /* aligned */
 };
 void winograd_run(const struct winograd *w, const struct winograd_buffers *b);
 

@@ -17,6 +17,7 @@ enum {
 	WINOGRAD_BASE = WINOGRAD_PATCH * WINOGRAD_PATCH,
 	WINOGRAD_VECTORS = 2, /* of tiles, in a block */
 	WINOGRAD_MAX_LANES = 16,
+	WINOGRAD_MAX_ROWS = 8,
 };
 
 /* The points +-A, +-B, and what follows from them; F is for a float or a vector of them. */
@@ -38,9 +39,19 @@ struct winograd_product {
 	bool add;
 };
 
+/* Nine taps of rows of a weight, channel floats from one channel to the next. */
+struct winograd_taps {
+	const float *rows[WINOGRAD_MAX_ROWS]; /* of the kernel's rows; the rest may be any of them */
+	size_t channel, depth;
+	size_t step; /* of what is written, from one tap to the next */
+	bool flipped;
+};
+
 struct winograd_kernels {
 	const char *name;
 	size_t lanes, rows;
+	/* to[k * step + d * rows + r] = tap k (8 - k when flipped) of row r and channel d */
+	void (*taps)(const struct winograd_taps *from, float *to);
 	/* to[k * step + i] = number k of the basis, of weights with taps[t * tap_step + i], i < count */
 	void (*weights)(const float *taps, size_t tap_step, size_t count, float *to, size_t step);
 	/* to[k * step] = number k of the basis, of the patches in a plane */

@@ -125,6 +125,51 @@ static TARGET void output(const struct winograd_tiles *tiles, const float *from,
 	}
 }
 
+/* The first eight taps of eight rows, a tap of all rows after the other. */
+INLINE void turn_taps(const float *const rows[8], size_t at, __m256 t[8])
+{
+	__m256 a[8], b[8];
+
+#pragma GCC unroll 8
+	for (int i = 0; i < 8; i++)
+		a[i] = _mm256_loadu_ps(rows[i] + at);
+#pragma GCC unroll 4
+	for (int i = 0; i < 8; i += 2) {
+		b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+		b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+	}
+#pragma GCC unroll 2
+	for (int i = 0; i < 8; i += 4) {
+		a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+		a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xee);
+		a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+		a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee);
+	}
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++) {
+		t[i] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x20);
+		t[i + 4] = _mm256_permute2f128_ps(a[i], a[i + 4], 0x31);
+	}
+}
+
+/* Eight rows are written, ROWS are meant: what is too much is overwritten by the next channel. */
+static TARGET void taps(const struct winograd_taps *from, float *to)
+{
+	for (size_t d = 0; d < from->depth; d++) {
+		__m256 t[8];
+		float last[8];
+
+		turn_taps(from->rows, d * from->channel, t);
+#pragma GCC unroll 8
+		for (int k = 0; k < 8; k++)
+			_mm256_storeu_ps(to + (size_t)(from->flipped ? 8 - k : k) * from->step + d * ROWS, t[k]);
+#pragma GCC unroll 8
+		for (int i = 0; i < 8; i++)
+			last[i] = from->rows[i][d * from->channel + 8];
+		_mm256_storeu_ps(to + (size_t)(from->flipped ? 0 : 8) * from->step + d * ROWS, _mm256_loadu_ps(last));
+	}
+}
+
 /* One dimension of the weights: three taps to six numbers. */
 INLINE void weights_to_base(const VEC g[3], VEC t[WINOGRAD_PATCH])
 {
@@ -208,6 +253,6 @@ static TARGET void multiply_2(const struct winograd_product *p)
 
 #define KERNELS(level)                                                                                                 \
 	{                                                                                                              \
-		.name = level, .lanes = LANES, .rows = ROWS, .weights = weights, .input = input,                       \
+		.name = level, .lanes = LANES, .rows = ROWS, .taps = taps, .weights = weights, .input = input,         \
 		.multiply = { multiply_1, multiply_2 }, .output = output                                               \
 	}

@@ -13,9 +13,9 @@ enum { GUARD = 32 }; /* floats behind every buffer that must stay as they are */
 
 struct fixture {
 	struct winograd w;
-	bool backward;
+	bool transposed;
 	size_t inputs, outputs; /* floats */
-	float *from, *weight, *bias, *prepared, *scratch, *to;
+	float *from, *weight, *bias, *scratch, *to;
 };
 
 static float *numbers(struct rng *r, size_t count)
@@ -39,7 +39,7 @@ static bool is_guarded(const float *x, size_t count)
 
 static bool setup(struct fixture *f, struct rng *r, const struct winograd *shape)
 {
-	*f = (struct fixture){ .w = *shape, .backward = rng_below(r, 2) };
+	*f = (struct fixture){ .w = *shape, .transposed = rng_below(r, 2) };
 	if (!winograd_init(&f->w))
 		return false;
 	f->inputs = shape->images * shape->channels * shape->in[0] * shape->in[1];
@@ -47,7 +47,6 @@ static bool setup(struct fixture *f, struct rng *r, const struct winograd *shape
 	f->from = numbers(r, f->inputs);
 	f->weight = numbers(r, shape->channels * shape->filters * 9);
 	f->bias = numbers(r, shape->filters);
-	f->prepared = numbers(r, f->w.prepared);
 	f->scratch = numbers(r, f->w.scratch);
 	f->to = numbers(r, f->outputs);
 	return true;
@@ -58,7 +57,6 @@ static void teardown(struct fixture *f)
 	mem_free(f->from);
 	mem_free(f->weight);
 	mem_free(f->bias);
-	mem_free(f->prepared);
 	mem_free(f->scratch);
 	mem_free(f->to);
 }
@@ -71,13 +69,13 @@ static double plain(const struct fixture *f, size_t n, size_t m, size_t at)
 
 	for (size_t c = 0; c < w->channels; c++) {
 		const float *image = f->from + (n * w->channels + c) * w->in[0] * w->in[1];
-		const float *taps = f->weight + 9 * (f->backward ? c * w->filters + m : m * w->channels + c);
+		const float *taps = f->weight + 9 * (f->transposed ? c * w->filters + m : m * w->channels + c);
 
 		for (size_t k = 0; k < 9; k++) {
 			size_t y = at / w->out[1] + k / 3 - w->pad[0], x = at % w->out[1] + k % 3 - w->pad[1];
 
 			if (y < w->in[0] && x < w->in[1])
-				sum += (double)taps[f->backward ? 8 - k : k] * (double)image[y * w->in[1] + x];
+				sum += (double)taps[f->transposed ? 8 - k : k] * (double)image[y * w->in[1] + x];
 		}
 	}
 	return sum;
@@ -87,13 +85,13 @@ static void check(struct fixture *f, bool with_bias)
 {
 	const struct winograd *w = &f->w;
 	struct winograd_buffers b = { .from = f->from,
-				      .prepared = f->prepared,
+				      .weight = f->weight,
+				      .transposed = f->transposed,
 				      .bias = with_bias ? f->bias : NULL,
 				      .to = f->to,
 				      .scratch = f->scratch };
 	size_t size = w->out[0] * w->out[1];
 
-	winograd_prepare(w, f->weight, f->backward, f->prepared);
 	winograd_run(w, &b);
 	for (size_t i = 0; i < f->outputs; i++) {
 		size_t m = i / size % w->filters, n = i / size / w->filters;
@@ -103,8 +101,7 @@ static void check(struct fixture *f, bool with_bias)
 			  "%s: image %zu, filter %zu, %zu: %g, not %g", w->kernels->name, n, m, i % size,
 			  (double)f->to[i], want);
 	}
-	cr_assert(is_guarded(f->to, f->outputs) && is_guarded(f->prepared, w->prepared) &&
-		  is_guarded(f->scratch, w->scratch));
+	cr_assert(is_guarded(f->to, f->outputs) && is_guarded(f->scratch, w->scratch));
 }
 
 static struct winograd draw_shape(struct rng *r)
