@@ -34,10 +34,14 @@ void runner_start_backward(struct runner *r)
 void runner_seed(struct runner *r, size_t value, const float *cotangent)
 {
 	size_t root = r->plan->inf.roots[value];
-	float *grad = r->memory->block + r->plan->grads[root];
 	const struct op_value *v = &r->plan->inf.values[value];
 	size_t samples = r->plan->inf.samples, inner = v->count / (v->outer * samples);
+	float *grad;
 
+	/* Nothing trainable leads here: a gradient has ended on its way, at a Cast to integers say. */
+	if (r->plan->grads[root] == GRAPH_NONE)
+		return;
+	grad = r->memory->block + r->plan->grads[root];
 	if (!r->memory->reached[root])
 		memset(grad, 0, v->count * sizeof(*grad));
 	r->memory->reached[root] = 1;
@@ -50,7 +54,7 @@ float *runner_seed_place(struct runner *r, size_t value)
 {
 	size_t root = r->plan->inf.roots[value];
 
-	if (r->memory->reached[root] || r->plan->inf.values[value].outer != 1)
+	if (r->plan->grads[root] == GRAPH_NONE || r->memory->reached[root] || r->plan->inf.values[value].outer != 1)
 		return NULL;
 	r->memory->reached[root] = 1;
 	return r->memory->block + r->plan->grads[root];
