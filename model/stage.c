@@ -118,17 +118,19 @@ int model_open(const char *data_folder, const char *model, const char *sha256, c
 static int parse_options(const struct stored_model *m, struct arena *arena, struct graph_options *out,
 			 struct exp_error *err)
 {
-	json_t *json;
+	struct exp_error cause = { 0 };
+	json_t *json = NULL;
 	int rc;
 
 	if (!m->options)
 		return 0;
-	rc = json_parse(m->options, strlen(m->options), &json, err);
-	if (!rc) {
-		rc = graph_options_from_json(json, "", arena, out, err);
-		json_decref(json);
-	}
-	return rc ? error_wrap(err, EXP_ECORRUPT, "the stored options of model %s", m->name) : 0;
+	rc = json_parse(m->options, strlen(m->options), &json, &cause);
+	if (!rc)
+		rc = graph_options_from_json(json, "", arena, out, &cause);
+	json_decref(json);
+	return rc ? error_set(err, rc == EXP_EMEMORY ? rc : EXP_ECORRUPT, "the stored options of model %s: %s", m->name,
+			      cause.message)
+		  : 0;
 }
 
 static int read_options(struct store *store, const char *model, struct arena *arena, struct graph_options *out,
