@@ -3,7 +3,8 @@
 import hashlib
 import json
 
-from house import CANARY, OWING, POLICY, RECIPE, Refused, main, person, refused, until
+import onnx_writer
+from house import CANARY, CLASSES, FEATURES, OWING, POLICY, RECIPE, Refused, main, person, refused, until
 
 # References that take a while, so that what comes meanwhile waits.
 SLOW = POLICY | {"rounds": 30, "folds": 10}
@@ -192,6 +193,40 @@ def served_by_its_own_versions(h):
     assert out.read_bytes() != first
 
 
+def what_the_file_leaves_open_is_said_once(h):
+    """Sizes and frozen weights hold for every version, and after a restart."""
+    matrix = [1.0 if i % 5 == 0 else 0.25 for i in range(FEATURES * FEATURES)]
+    fixed = onnx_writer.tensor("fixed", (FEATURES, FEATURES), matrix)
+    fresh, trained, out = h.folder / "fresh.onnx", h.folder / "model.onnx", h.folder / "out.npy"
+    said = "--size", f"features={FEATURES}", "--frozen", "fixed"
+    rows = "--inputs", h.folder / "train_inputs.npy", "--labels", h.folder / "train_labels.npy"
+    fresh.write_bytes(onnx_writer.mlp((FEATURES, 16, CLASSES), fixed=matrix))
+    with refused(3, "--size features=NUMBER"):
+        h.expunge("train", fresh, *rows, "--recipe", h.folder / "recipe.json", "--out", trained)
+    h.expunge("train", fresh, *rows, "--recipe", h.folder / "recipe.json", "--out", trained, *said)
+    assert fixed in trained.read_bytes() and trained.read_bytes() != fresh.read_bytes()
+    (h.folder / "policy.json").write_text(json.dumps(POLICY))
+    h.start()
+    h.register_dataset()
+    register = ("model", "register", "classes", "--dataset", "people", "--onnx", trained, "--recipe", h.folder / "recipe.json",
+                "--policy", h.folder / "policy.json", "--wait")
+    with refused(3, "--size features=NUMBER"):
+        h.expunge(*register)
+    model = h.ask(*register, *said)
+    assert model["state"] == "ready" and model["sizes"] == {"features": FEATURES} and model["frozen"] == ["fixed"], model
+    assert h.finish(h.submit(12)["id"])["outcome"] == "erased"
+    h.stop()
+    h.start()
+    served = h.ask("model", "predict", "classes", "--inputs", h.folder / "all_inputs.npy", "--out", out)
+    weights = h.data / "models" / f"{served['weights_sha256']}.onnx"
+    assert fixed in weights.read_bytes() and weights.read_bytes() != trained.read_bytes()
+    h.expunge("onnx", "run", weights, "--inputs", h.folder / "all_inputs.npy", "--out", h.folder / "x.npy", *said)
+    assert out.read_bytes() == (h.folder / "x.npy").read_bytes()
+    [leaf] = [leaf for leaf in h.verify_log() if leaf["type"] == "model.registered"]
+    text = json.dumps({"frozen": ["fixed"], "sizes": {"features": FEATURES}}, separators=(",", ":"))
+    assert leaf["options_sha256"] == hashlib.sha256(text.encode()).hexdigest()
+
+
 def roles_bound_what_a_token_may_do(h):
     h.start()
     h.furnish()
@@ -269,4 +304,4 @@ main(from_request_to_receipt, receipt_of_another_person_is_refused, many_rows_ar
      held_out_rows_need_no_unlearning, nobody_has_a_record_too, same_person_twice,
      two_models_forget_before_the_rows_go, rows_that_arrive_late_go_too, spelled_otherwise_is_the_same_person,
      same_key_is_the_same_request, cancelled_before_a_worker_has_it, terminated_and_started_again,
-     served_by_its_own_versions, roles_bound_what_a_token_may_do, no_identity_is_anywhere)
+     served_by_its_own_versions, what_the_file_leaves_open_is_said_once, roles_bound_what_a_token_may_do, no_identity_is_anywhere)

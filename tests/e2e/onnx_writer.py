@@ -46,10 +46,16 @@ def model(nodes, initializers, inputs, outputs):
     return integer(1, 8) + message(2, "expunge-tests") + message(7, graph) + message(8, message(1, "") + integer(2, 13))
 
 
-def mlp(sizes, seed=1, activation="Relu"):
-    """Gemm, activation, Gemm …: sizes (4, 8, 3) has one hidden layer. Weights are uniform; training starts afresh anyway."""
+def mlp(sizes, seed=1, activation="Relu", fixed=()):
+    """Gemm, activation, Gemm …: sizes (4, 8, 3) has one hidden layer. Weights are uniform; training starts afresh anyway.
+
+    fixed: a square matrix "fixed" before all layers; the file then leaves the number of features open."""
     rng = random.Random(seed)
-    nodes, initializers, last = [], [], "input"
+    nodes, initializers, last, features = [], [], "input", sizes[0]
+    if fixed:
+        initializers.append(tensor("fixed", (features, features), fixed))
+        nodes.append(node("MatMul", [last, "fixed"], ["mixed"]))
+        last, features = "mixed", "features"
     for i, (n, m) in enumerate(zip(sizes, sizes[1:])):
         final = i == len(sizes) - 2
         out = "logits" if final else f"h{i}"
@@ -60,7 +66,7 @@ def mlp(sizes, seed=1, activation="Relu"):
         if not final:
             nodes.append(node(activation, [out], [f"a{i}"]))
             last = f"a{i}"
-    return model(nodes, initializers, [("input", ("batch", sizes[0]))], [("logits", ("batch", sizes[-1]))])
+    return model(nodes, initializers, [("input", ("batch", features))], [("logits", ("batch", sizes[-1]))])
 
 
 def nested(depth):

@@ -351,6 +351,52 @@ Test(data, models_that_are_wrong)
 	answer_fini(&a);
 }
 
+/* The dimension of 14 features becomes one without number and symbol: TensorShapeProto.dim {dim_value: 14}. */
+static void put_open_model(void)
+{
+	char *path = file_join(w.imports, "model.onnx");
+	struct buf model = { 0 };
+	char *dim;
+
+	cr_assert_eq(file_read(path, 1 << 20, &model, NULL), 0);
+	dim = memmem(model.data, model.size, "\x0a\x02\x08\x0e", 4);
+	cr_assert_not_null(dim);
+	memcpy(dim, "\x0a\x02\x12\x00", 4);
+	put_file("open.onnx", model.data, model.size);
+	buf_fini(&model);
+	mem_free(path);
+}
+
+Test(data, a_model_whose_file_leaves_something_open)
+{
+	struct answer a;
+
+	world_add_dataset(&w);
+	world_add_model(&w, NULL);
+	put_open_model();
+#define OPEN "{\"name\":\"open\",\"dataset\":\"wages\",\"onnx\":\"open.onnx\""
+	expect("/v1/models", OPEN "}", 422, "shape-mismatch", "");
+	expect("/v1/models", OPEN ",\"shapes\":{\"input\":[13]}}", 422, "shape-mismatch", "");
+	expect("/v1/models", OPEN ",\"shapes\":{\"inputs\":[14]}}", 422, "invalid-argument", "");
+	expect("/v1/models", OPEN ",\"shapes\":{\"input\":14}}", 422, "invalid-field", "/shapes");
+	expect("/v1/models", OPEN ",\"sizes\":{\"features\":14}}", 422, "invalid-argument", "");
+	expect("/v1/models", OPEN ",\"sizes\":{\"features\":\"14\"}}", 422, "invalid-field", "/sizes");
+	expect("/v1/models", OPEN ",\"frozen\":{}}", 422, "invalid-field", "/frozen");
+	expect("/v1/models", OPEN ",\"shapes\":{\"input\":[14]},\"frozen\":[\"output.biass\"]}", 422,
+	       "invalid-argument", "");
+	expect("/v1/models", OPEN ",\"shapes\":{\"input\":[14]},\"frozen\":[\"output.bias\"]}", 202, "", "");
+	a = get(&w, ROLE_ML_ENGINEER, "/v1/models/open");
+	cr_assert_eq(json_integer_value(json_array_get(json_object_get(json_object_get(a.json, "shapes"), "input"), 0)),
+		     14);
+	cr_assert_str_eq(json_string_value(json_array_get(json_object_get(a.json, "frozen"), 0)), "output.bias");
+	cr_assert_eq(json_object_size(json_object_get(a.json, "sizes")), 0);
+	answer_fini(&a);
+	a = get(&w, ROLE_ML_ENGINEER, "/v1/models/wages");
+	cr_assert(json_is_object(json_object_get(a.json, "shapes")) &&
+		  json_is_array(json_object_get(a.json, "frozen")));
+	answer_fini(&a);
+}
+
 /* The model's last layer is a factor, whose start no layer says: tools/golden/make_offline_goldens.py. */
 static void put_factor_model(void)
 {

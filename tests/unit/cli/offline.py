@@ -173,6 +173,34 @@ class Numbers(Offline):
         for word in ("Gemm", "Tanh", "hidden.weight"):
             self.assertIn(word, text)
 
+    def test_what_a_file_leaves_open(self):
+        """The dimension of 5 features of mlp.onnx, made one without number and symbol."""
+        path, inputs = pathlib.Path(self.folder.name) / "open.onnx", GOLDEN / "mlp_inputs.npy"
+        path.write_bytes((GOLDEN / "mlp.onnx").read_bytes().replace(b"\x0a\x02\x08\x05", b"\x0a\x02\x12\x00"))
+        run_open = "onnx", "run", path, "--inputs", inputs, "--out", self.out
+        self.assert_refused(3, ['"x"', "dimension 1", "--shape x=?"], *run_open)
+        self.assert_refused(3, ["--shape 5", "'='"], *run_open, "--shape", "5")
+        self.assert_refused(3, ["--shape x=5,"], *run_open, "--shape", "x=5,")
+        self.assert_refused(3, ["--size n=0"], *run_open, "--size", "n=0")
+        self.assert_refused(3, ["twice", '"x"'], *run_open, "--shape", "x=5", "--shape", "x=5")
+        self.assert_refused(3, ["Gemm", "[N, 6]"], *run_open, "--shape", "x=6")
+        self.assert_refused(3, ['"absent"'], *run_open, "--shape", "x=5", "--frozen", "absent")
+        done = run(*run_open, "--shape", "x=5")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_close(load_npy(self.out)[1], load_npy(GOLDEN / "mlp_outputs.npy")[1])
+
+    def test_what_is_frozen_has_no_gradient(self):
+        done = run("onnx", "grad", GOLDEN / "mlp.onnx", *self.labelled("mlp"), "--reduce", "sum", "--frozen", "hidden.bias",
+                   "--out", self.out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        ours, theirs = load_tensors(self.out)[1], load_tensors(GOLDEN / "mlp_sum.safetensors")[1]
+        self.assertEqual(theirs.keys() - ours.keys(), {"hidden.bias"})
+        for name in ours:
+            self.assert_close(ours[name][1], theirs[name][1])
+        shown = json.loads(run("onnx", "inspect", GOLDEN / "mlp.onnx", "--frozen", "hidden.bias", "--json").stdout)
+        self.assertEqual(shown["options"], {"frozen": ["hidden.bias"]})
+        self.assertEqual(shown["parameter_count"], 5 * 7 + 7 * 3 + 3)
+
     def test_inspect_what_is_refused(self):
         odd = pathlib.Path(self.folder.name) / "odd.onnx"
         odd.write_bytes((GOLDEN / "unsupported.onnx").read_bytes().replace(b"Erf", b"Odd"))

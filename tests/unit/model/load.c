@@ -16,6 +16,7 @@
 
 static struct fixture f;
 static struct store *store;
+static const char *options_of_models; /* as storage has them */
 
 static void init(void)
 {
@@ -51,7 +52,8 @@ static int ensure_model(struct txn *txn, const char *name, struct exp_error *err
 				  .state = MODEL_READY,
 				  .classes = 3,
 				  .input_name = "x",
-				  .input_dims = (char[]){ "[4]" } };
+				  .input_dims = (char[]){ "[4]" },
+				  .options = (char *)(uintptr_t)options_of_models };
 	int rc = datasets_insert(txn, &d, NULL);
 
 	if (rc && rc != EXP_EEXISTS)
@@ -166,6 +168,40 @@ Test(load, live_versions_are_served_after_a_start)
 	models_give(models, s);
 	cr_assert_eq(models_take(models, "b", 0, &s, NULL), 0);
 	models_give(models, s);
+	models_free(models);
+}
+
+Test(load, a_version_is_read_with_its_models_options)
+{
+	struct weights_id one = stage(1);
+	struct models *models = models_new(f.root);
+	struct exp_error err = { 0 };
+	struct snapshot *s;
+
+	options_of_models = "{\"frozen\":[\"two.weight\"]}";
+	record("a", one.sha256, VERSION_LIVE);
+	options_of_models = NULL;
+	record("b", one.sha256, VERSION_LIVE);
+	cr_assert_eq(models_load(models, store, &err), 0, "%s", err.message);
+	cr_assert_eq(models_take(models, "a", 0, &s, NULL), 0);
+	cr_assert_eq(graph_parameter_count(s->graph), graph_parameter_count(f.golden.graph) - 1);
+	models_give(models, s);
+	cr_assert_eq(models_take(models, "b", 0, &s, NULL), 0);
+	cr_assert_eq(graph_parameter_count(s->graph), graph_parameter_count(f.golden.graph));
+	models_give(models, s);
+	models_free(models);
+}
+
+Test(load, options_that_are_none_are_corrupt)
+{
+	struct weights_id one = stage(1);
+	struct models *models = models_new(f.root);
+	struct exp_error err = { 0 };
+
+	options_of_models = "{\"frozen\":[7]}";
+	record("a", one.sha256, VERSION_LIVE);
+	cr_assert_eq(models_load(models, store, &err), EXP_ECORRUPT);
+	cr_assert(strstr(err.message, "options of model a") != NULL, "%s", err.message);
 	models_free(models);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "engine/graph_options.h"
 #include "model/predict.h"
 #include "tests/unit/model/fixture.h"
 
@@ -118,6 +119,27 @@ Test(stage, the_first_version_is_the_uploaded_file)
 	cr_assert_eq(fixture_files(&f, f.golden.onnx.data, f.golden.onnx.size), 1);
 	check_outputs(s.snapshot, 0);
 	snapshot_free(s.snapshot);
+}
+
+Test(stage, a_version_is_read_as_the_one_it_was_made_from)
+{
+	const char *const frozen[] = { "one.bias" };
+	const struct graph_options options = { .frozen = frozen, .frozen_count = 1 };
+	struct exp_error err = { 0 };
+	struct graph *g;
+	struct params *p;
+	struct staged s;
+
+	cr_assert_eq(graph_load_with(f.golden.onnx.data, f.golden.onnx.size, &options, &g, &err), 0, "%s", err.message);
+	cr_assert_eq(graph_initial_params(g, &p), 0);
+	p->values[0] += 1.0f;
+	cr_assert_eq(model_stage(&(struct stage_spec){ .data_folder = f.root, .model = "m", .params = p }, &s, &err), 0,
+		     "%s", err.message);
+	cr_assert_eq(s.snapshot->params->count, p->count);
+	cr_assert_eq(p->count, graph_parameter_floats(f.golden.graph) - 9);
+	snapshot_free(s.snapshot);
+	params_free(p);
+	graph_unref(g);
 }
 
 Test(stage, what_is_refused_leaves_no_file)

@@ -142,6 +142,25 @@ Test(models, what_jobs_find_out_is_kept)
 	tx_end(EXP_ENOTFOUND);
 }
 
+Test(models, what_a_file_leaves_open_is_kept)
+{
+	char dims[] = "[4]", options[] = "{\"sizes\":{\"features\":4}}";
+	struct stored_model model = {
+		.name = "m", .dataset = "d", .input_name = "x", .input_dims = dims, .options = options
+	};
+
+	make_dataset("d");
+	OK(models_insert(tx_begin(), &model, err));
+	tx_commit();
+	make_model("plain", "d");
+	model = get("m");
+	cr_assert_str_eq(model.options, "{\"sizes\":{\"features\":4}}");
+	stored_model_fini(&model);
+	model = get("plain");
+	cr_assert_null(model.options);
+	stored_model_fini(&model);
+}
+
 Test(models, publishing_drains_the_version_before)
 {
 	struct stored_model m;

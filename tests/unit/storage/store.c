@@ -118,7 +118,7 @@ Test(store, health_counts_groups_and_operations)
 	make_token("t2");
 	store_health(store, &after);
 	cr_assert_eq(after.operations - before.operations, 2);
-	cr_assert_eq(after.schema_version, 1);
+	cr_assert_eq(after.schema_version, 2);
 	cr_assert_gt(after.database_bytes + after.wal_bytes, 4096);
 	OK(store_truncate_wal(store, err));
 	store_health(store, &after);
