@@ -12,7 +12,8 @@ int op_find_samples(const struct op_build *b, const struct op_value *v, struct o
 		*out = *v->hint;
 		return 0;
 	}
-	for (size_t d = 0; d < v->shape.rank; d++) {
+	/* Tensors without elements hold no samples anywhere. */
+	for (size_t d = 0; d < v->shape.rank && v->outer && front; d++) {
 		size_t size = v->shape.dims[d], before = v->outer / front;
 
 		if (v->outer % front)
