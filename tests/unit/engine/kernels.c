@@ -47,11 +47,15 @@ Test(kernels, products)
 		float *a = numbers(&r, 140 * 140), *b = numbers(&r, 140 * 140), *c = numbers(&r, 140 * 140),
 		      *d = mem_alloc(140 * 140 * 4);
 
+		if (round % 3 == 0)
+			*(round % 2 ? &p.m : &p.n) = 1;
 		p.a = a, p.b = b;
 		p.trans_a = rng_below(&r, 2), p.trans_b = rng_below(&r, 2);
 		p.alpha = (float)rng_normal(&r), p.beta = rng_below(&r, 2) ? 1.0f : 0.0f;
 		p.ldc = p.n + draw(&r, 0, 5);
 		p.lda = rng_below(&r, 2) ? 0 : 140;
+		if (p.beta == 0.0f)
+			c[0] = NAN;
 		for (size_t i = 0; i < 140 * 140; i++)
 			d[i] = c[i];
 		p.c = c;
