@@ -1,6 +1,7 @@
 /*
  * LayerNormalization (Ba, Kiros and Hinton, 2016): Y = scale h + B with h = (X - mean) / sqrt(variance + epsilon), mean
- * and variance those of each row: the dimensions from axis on.
+ * and variance those of each row: the dimensions from axis on. Either vector may be left out where engine/fuse.h found
+ * it without.
  *
  *   dX = (g - mean(g) - h mean(g h)) / sqrt(variance + epsilon), g = scale dY        dscale = sum dY h        dB = sum
  * dY
@@ -53,7 +54,7 @@ static int set_statistics(struct op_build *b, size_t axis, struct exp_error *err
 	for (size_t i = 1; i <= 2; i++) {
 		if (!op_wants(b, i))
 			continue;
-		if (x->trainable || b->inputs[SCALE]->trainable)
+		if (x->trainable || (op_has(b, SCALE) && b->inputs[SCALE]->trainable))
 			return error_set(err, EXP_EUNSUPPORTED,
 					 "its means and deviations are not supported as outputs where there is a "
 					 "gradient");
@@ -127,25 +128,32 @@ static void forward(const struct op_run *r)
 			memcpy(r->out[i].f, i == 1 ? k.mean : k.inverse, k.rows * sizeof(float));
 }
 
+static const float *tangent_of(const struct op_run *r, size_t i)
+{
+	return i < r->in_count ? r->in[i].tangent : NULL;
+}
+
 /* Y' = scale h' + scale' h + B', h' by X' as dX by g. */
 static void tangent(const struct op_run *r)
 {
 	struct kernel_norm k = open_rows(r, NULL);
-	const float *scale = r->in[SCALE].tangent, *shift = vector(r, BIAS) ? r->in[BIAS].tangent : NULL;
+	const float *scale = k.scale, *scale_tangent = tangent_of(r, SCALE), *shift_tangent = tangent_of(r, BIAS);
 	float *out = r->out->tangent;
-	struct kernel_norm plain = k;
 
-	plain.scale = plain.shift = NULL;
+	k.scale = NULL;
 	if (r->in[X].tangent)
-		kernel_normalise_gradient(&plain, r->in[X].tangent, out);
+		kernel_normalise_gradient(&k, r->in[X].tangent, out);
 	else
 		memset(out, 0, k.rows * k.n * sizeof(*out));
 	for (size_t row = 0; row < k.rows; row++, out += k.n) {
 		const float *x = k.x + row * k.n;
 
-		for (size_t i = 0; i < k.n; i++)
-			out[i] = k.scale[i] * out[i] + (shift ? shift[i] : 0.0f) +
-				 (scale ? scale[i] * ((x[i] - k.mean[row]) * k.inverse[row]) : 0.0f);
+		for (size_t i = 0; i < k.n; i++) {
+			float h = (x[i] - k.mean[row]) * k.inverse[row];
+
+			out[i] = (scale ? scale[i] : 1.0f) * out[i] + (scale_tangent ? scale_tangent[i] * h : 0.0f) +
+				 (shift_tangent ? shift_tangent[i] : 0.0f);
+		}
 	}
 }
 
@@ -199,9 +207,9 @@ static void backward(const struct op_run *r)
 
 	if (r->in[X].grad)
 		kernel_normalise_gradient(&k, r->out->grad, r->in[X].grad);
-	vector_gradient(r, &k, SCALE, rows);
-	if (vector(r, BIAS))
-		vector_gradient(r, &k, BIAS, rows);
+	for (size_t i = SCALE; i <= BIAS; i++)
+		if (vector(r, i))
+			vector_gradient(r, &k, i, rows);
 }
 
 const struct op op_layer_normalization = {
