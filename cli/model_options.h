@@ -20,15 +20,15 @@ struct model_options {
 	  .kind = OPTION_LIST,                                                                                         \
 	  .offset = offsetof(type, member.sizes),                                                                      \
 	  .value = "SYMBOL=N",                                                                                         \
-	  .help = "how long the inputs' dimensions with that symbol are" },                                            \
+	  .help = "how long the inputs' dimensions with that symbol are; may be given several times" },                \
 	    { .name = "shape",                                                                                         \
 	      .kind = OPTION_LIST,                                                                                     \
 	      .offset = offsetof(type, member.shapes),                                                                 \
 	      .value = "INPUT=N,...",                                                                                  \
-	      .help = "the shape of one row of that input, where dimensions have no symbol" },                         \
+	      .help = "the shape of one row of that input, where dimensions have no symbol; likewise" },               \
 	{                                                                                                              \
 		.name = "frozen", .kind = OPTION_LIST, .offset = offsetof(type, member.frozen), .value = "NAME",       \
-		.help = "an initializer that was not learned and stays as it is"                                       \
+		.help = "an initializer that was not learned and stays as it is; likewise"                             \
 	}
 
 /* Sets the fields "sizes", "shapes" and "frozen" of body, those that are given. EXP_EINVAL says which option is wrong.
