@@ -253,30 +253,38 @@ static void pad_image(const struct reduce_conv *c, const float *image, size_t fi
 	}
 }
 
-/* A line of a kernel: more is written than it has, and then written over. */
-KERNEL_INLINE void copy_line(const struct reduce_conv *c, const float *from, float *to)
+/* Lines of a kernel, side by side: more is written of each than it has, and then written over. */
+KERNEL_INLINE void copy_kernel(const struct reduce_conv *c, const struct padded_image *p, const float *corner,
+			       float *column)
 {
-	if (c->dilation[1] == 1 && c->kernel[1] <= COPIED)
-		memcpy(to, from, COPIED * sizeof(*to));
-	else
-		for (size_t k = 0; k < c->kernel[1]; k++)
-			to[k] = from[k * c->dilation[1]];
+	size_t width = c->kernel[1], step = c->dilation[0] * p->line, channels = c->channels / c->groups;
+	bool at_once = c->dilation[1] == 1 && width <= COPIED;
+
+	for (size_t channel = 0; channel < channels; channel++, corner += p->plane) {
+		const float *from = corner;
+
+		for (size_t row = 0; row < c->kernel[0]; row++, from += step, column += width) {
+			if (at_once)
+				memcpy(column, from, COPIED * sizeof(*column));
+			else
+				for (size_t k = 0; k < width; k++)
+					column[k] = from[k * c->dilation[1]];
+		}
+	}
 }
 
 /* columns [lines * out[1]][ld]: for each output what the weights of a filter meet, in their order. */
 KERNEL static void gather_columns(const struct reduce_conv *c, const struct padded_image *p, size_t lines,
 				  float *columns)
 {
-	size_t depth = depth_of(c), ld = padded(depth, TILE_LANES), rows = c->channels / c->groups * c->kernel[0];
+	size_t depth = depth_of(c), ld = padded(depth, TILE_LANES);
 
-	for (size_t t = 0; t < lines * c->out[1]; t++, columns += ld) {
-		const float *corner = p->data + t / c->out[1] * c->stride[0] * p->line + t % c->out[1] * c->stride[1];
-
-		for (size_t k = 0; k < rows; k++)
-			copy_line(c, corner + k / c->kernel[0] * p->plane + k % c->kernel[0] * c->dilation[0] * p->line,
-				  columns + k * c->kernel[1]);
-		for (size_t k = depth; k < ld; k++)
-			columns[k] = 0.0f;
+	for (size_t y = 0; y < lines; y++) {
+		for (size_t x = 0; x < c->out[1]; x++, columns += ld) {
+			copy_kernel(c, p, p->data + y * c->stride[0] * p->line + x * c->stride[1], columns);
+			for (size_t k = depth; k < ld; k++)
+				columns[k] = 0.0f;
+		}
 	}
 }
 
