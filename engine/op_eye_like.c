@@ -41,10 +41,11 @@ static void forward(const struct op_run *r)
 
 	memset(r->out->data, 0, r->out->value->count * tensor_size(type));
 	for (size_t row = 0; row < c->rows; row++) {
-		size_t at = row * c->columns + (size_t)(c->k + (int64_t)row);
+		size_t at;
 
 		if (c->k < -(int64_t)row || c->k >= (int64_t)c->columns - (int64_t)row)
 			continue;
+		at = row * c->columns + (size_t)(c->k + (int64_t)row);
 		if (type == TENSOR_F32)
 			r->out->f[at] = 1.0f;
 		else if (type == TENSOR_I64)
