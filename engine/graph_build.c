@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/fuse.h"
 #include "engine/infer.h"
 #include "engine/opset.h"
 
@@ -374,7 +375,9 @@ int graph_build(struct graph *g, struct exp_error *err)
 		rc = measure_row(g, err);
 	if (rc || g->whole)
 		return rc;
-	rc = infer_run(g, &options, &inf, err);
+	rc = fuse_chains(g, TRIAL_SAMPLES, err);
+	if (rc == 0)
+		rc = infer_run(g, &options, &inf, err);
 	if (rc)
 		return rc;
 	carry_roles(g, &inf);
