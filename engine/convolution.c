@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "engine/blas.h"
 #include "engine/kernels.h"
+#include "engine/narrow_product.h"
 
 enum { ALIGN_FLOATS = 16 };
 
@@ -15,7 +16,7 @@ enum { ALIGN_FLOATS = 16 };
 enum { MANY_POSITIONS = 256, FEW_CHANNELS = 4 };
 
 /* See suits_winograd. */
-enum { FEW_TILES = 16, MOST_PIXELS = 1 << 26 };
+enum { FEW_TILES = 16, FEW_IMAGES = 4, LARGE_WEIGHT = 1 << 15, MOST_PIXELS = 1 << 26 };
 
 static size_t larger(size_t a, size_t b)
 {
@@ -93,14 +94,24 @@ static int try_dnnl(const struct convolution *c, enum dnnl_conv_direction direct
 	return rc == EXP_EUNSUPPORTED ? 0 : rc;
 }
 
+/* Any other path would copy all of a large weight for a few outputs. */
+static bool suits_narrow(const struct convolution *c)
+{
+	return c->groups == 1 && c->filters * c->depth >= LARGE_WEIGHT && c->images <= FEW_IMAGES &&
+	       c->images * c->w.positions <= NARROW_PRODUCT_COLUMNS &&
+	       narrow_product_serves(c->filters, c->w.positions);
+}
+
 static int init_path(struct convolution *c, enum dnnl_conv_direction direction, struct convolution_path *path,
 		     struct exp_error *err)
 {
 	bool transposed = direction == DNNL_CONV_INPUT_GRADIENT;
-	bool columns = c->direct || (transposed && c->channels <= FEW_CHANNELS);
+	bool columns = transposed && c->channels <= FEW_CHANNELS ? c->w.pixels >= MANY_POSITIONS
+								 : c->direct && c->w.positions >= MANY_POSITIONS;
 	int rc = try_winograd(c, transposed, &path->winograd, err);
 
-	if (rc || path->winograd || (columns && c->w.positions >= MANY_POSITIONS))
+	path->narrow = !rc && !path->winograd && !transposed && suits_narrow(c);
+	if (rc || path->winograd || path->narrow || columns)
 		return rc;
 	return try_dnnl(c, direction, &path->dnnl, err);
 }
@@ -132,7 +143,7 @@ static int count_columns(const struct convolution *c, size_t *out, struct exp_er
 	struct shape columns = { 3, { c->channels, c->w.taps, c->w.positions } };
 
 	*out = 0;
-	if (c->direct || c->depthwise || (!is_plain(&c->forward) && !is_plain(&c->backward)) ||
+	if ((c->direct && !c->forward.narrow) || c->depthwise || (!is_plain(&c->forward) && !is_plain(&c->backward)) ||
 	    shape_try_count(&columns, out))
 		return 0;
 	return error_set(err, EXP_ELIMIT, "it would need more than %zu floats of scratch", SHAPE_MAX_COUNT);
@@ -153,6 +164,7 @@ int convolution_init(struct convolution *c, struct exp_error *err)
 		convolution_fini(c);
 		return rc;
 	}
+	columns += c->forward.narrow ? NARROW_PRODUCT_SLACK : 0;
 	c->scratch = larger(columns, larger(path_scratch(&c->forward), path_scratch(&c->backward)));
 	c->scratch += c->has_bias ? align(c->filters) : 0;
 	return 0;
@@ -266,6 +278,20 @@ static void columns_forward(const struct convolution *c, const struct convolutio
 						      .beta = with->bias ? 1.0f : 0.0f });
 }
 
+/* The same for few positions. The columns have room behind them. */
+static void narrow_forward(const struct convolution *c, const struct convolution_operands *with, const float *image,
+			   float *out)
+{
+	window_gather(&c->w, image, c->channels, with->scratch);
+	narrow_product_run(&(struct narrow_product){ .left = with->weight,
+						     .right = with->scratch,
+						     .bias = with->bias,
+						     .to = out,
+						     .rows = c->filters,
+						     .columns = c->w.positions,
+						     .depth = c->depth });
+}
+
 /* dX_g = scatter(W_g^T dY_g) */
 static void columns_backward(const struct convolution *c, const struct convolution_operands *with, const float *out,
 			     float *image)
@@ -325,7 +351,9 @@ void convolution_forward(const struct convolution *c, const struct convolution_o
 	if (c->forward.dnnl)
 		dnnl_forward(c, with, image, out);
 	for (size_t b = 0; is_plain(&c->forward) && b < c->images; b++) {
-		if (c->depthwise)
+		if (c->forward.narrow)
+			narrow_forward(c, with, image + b * from, out + b * to);
+		else if (c->depthwise)
 			depthwise_forward(c, with, image + b * from, out + b * to);
 		else
 			columns_forward(c, with, image + b * from, out + b * to);

@@ -6,6 +6,7 @@
  * made by rules that look at shapes and the processor only:
  *
  *   Winograd (winograd.h)     3 x 3 that step by one, with enough outputs
+ *   narrow_product.h          an image or two with few outputs, forward: the weights are read where they lie
  *   oneDNN (dnnl_conv.h)      where it has code of its own for the shape
  *   taps one by one           depthwise convolutions
  *   columns and a product     all else; a window of one tap that steps by one needs no columns, they are the image
@@ -30,6 +31,7 @@ struct convolution {
 	struct convolution_path {
 		struct winograd *winograd; /* one of these, or none; owned */
 		struct dnnl_conv *dnnl;
+		bool narrow;
 	} forward, backward;
 	bool direct, depthwise;
 	size_t scratch; /* floats that each function below needs */

@@ -276,11 +276,15 @@ struct window_tap window_tap(const struct window *w, size_t i)
 	return t;
 }
 
-static void gather_line(const struct window_tap *t, const float *from, float *to)
+/* Lines are short: a call for each would take longer than its copy. */
+static inline void gather_line(const struct window_tap *t, const float *restrict from, float *restrict to)
 {
+	size_t o = 0;
+
 	if (t->in_step == 1)
-		memcpy(to, from, t->count * sizeof(*to));
-	for (size_t o = 0; t->in_step != 1 && o < t->count; o++)
+		for (; o + 4 <= t->count; o += 4)
+			memcpy(to + o, from + o, 4 * sizeof(*to));
+	for (; o < t->count; o++)
 		to[o] = from[o * t->in_step];
 }
 
@@ -294,29 +298,37 @@ static void scatter_line(const struct window_tap *t, const float *from, float *t
 
 void window_gather(const struct window *w, const float *image, size_t channels, float *columns)
 {
-	for (size_t i = 0; i < channels * w->taps; i++, columns += w->positions) {
-		struct window_tap t = window_tap(w, i % w->taps);
-		const float *from = image + i / w->taps * w->pixels + t.in;
+	for (size_t i = 0; i < w->taps; i++) {
+		struct window_tap t = window_tap(w, i);
 
-		if (t.planes * t.rows * t.count < w->positions)
-			memset(columns, 0, w->positions * sizeof(*columns));
-		for (size_t z = 0; z < t.planes; z++)
-			for (size_t y = 0; y < t.rows; y++)
-				gather_line(&t, from + z * t.in_plane + y * t.in_row,
-					    columns + t.out + z * t.out_plane + y * t.out_row);
+		for (size_t c = 0; c < channels; c++) {
+			const float *from = image + c * w->pixels + t.in;
+			float *to = columns + (c * w->taps + i) * w->positions;
+
+			if (t.planes * t.rows * t.count < w->positions)
+				memset(to, 0, w->positions * sizeof(*to));
+			for (size_t z = 0; z < t.planes; z++)
+				for (size_t y = 0; y < t.rows; y++)
+					gather_line(&t, from + z * t.in_plane + y * t.in_row,
+						    to + t.out + z * t.out_plane + y * t.out_row);
+		}
 	}
 }
 
 void window_scatter(const struct window *w, const float *columns, size_t channels, float *image)
 {
 	memset(image, 0, channels * w->pixels * sizeof(*image));
-	for (size_t i = 0; i < channels * w->taps; i++, columns += w->positions) {
-		struct window_tap t = window_tap(w, i % w->taps);
-		float *to = image + i / w->taps * w->pixels + t.in;
+	for (size_t i = 0; i < w->taps; i++) {
+		struct window_tap t = window_tap(w, i);
 
-		for (size_t z = 0; z < t.planes; z++)
-			for (size_t y = 0; y < t.rows; y++)
-				scatter_line(&t, columns + t.out + z * t.out_plane + y * t.out_row,
-					     to + z * t.in_plane + y * t.in_row);
+		for (size_t c = 0; c < channels; c++) {
+			const float *from = columns + (c * w->taps + i) * w->positions + t.out;
+			float *to = image + c * w->pixels + t.in;
+
+			for (size_t z = 0; z < t.planes; z++)
+				for (size_t y = 0; y < t.rows; y++)
+					scatter_line(&t, from + z * t.out_plane + y * t.out_row,
+						     to + z * t.in_plane + y * t.in_row);
+		}
 	}
 }

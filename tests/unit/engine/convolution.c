@@ -319,7 +319,8 @@ Test(convolution, several_images_a_sample)
 	}
 }
 
-/* Shapes with a path of their own: no taps but one; one channel a group, once or twice; enough for Winograd. */
+/* Shapes with a path of their own: no taps but one; one channel a group, once or twice; enough for Winograd; few
+ * outputs, with and without columns. */
 Test(convolution, special_shapes)
 {
 	static const struct convolution shapes[] = {
@@ -327,6 +328,16 @@ Test(convolution, special_shapes)
 		{ .channels = 6, .filters = 6, .groups = 6, .w = { .kernel = { 1, 3, 3 } } },
 		{ .channels = 16, .filters = 32, .groups = 16, .w = { .kernel = { 1, 3, 3 } } },
 		{ .channels = 32, .filters = 32, .groups = 1, .w = { .kernel = { 1, 3, 3 } } },
+		{ .images = 1,
+		  .channels = 9,
+		  .filters = 33,
+		  .groups = 1,
+		  .w = { .kernel = { 1, 3, 3 }, .in = { 1, 5, 6 } } },
+		{ .images = 2,
+		  .channels = 9,
+		  .filters = 16,
+		  .groups = 1,
+		  .w = { .kernel = { 1, 1, 1 }, .in = { 1, 5, 6 } } },
 	};
 	struct rng r;
 
@@ -335,11 +346,12 @@ Test(convolution, special_shapes)
 		struct convolution shape = shapes[i];
 		struct fixture f;
 
-		shape.images = 4;
+		shape.images = shape.images ? shape.images : 4;
 		shape.has_bias = true;
 		for (size_t d = 0; d < WINDOW_DIMS; d++) {
 			shape.w.stride[d] = shape.w.dilation[d] = 1;
-			shape.w.in[d] = d == 0 ? 1 : 14;
+			if (!shape.w.in[d])
+				shape.w.in[d] = d == 0 ? 1 : 14;
 			shape.w.pad[d] = shape.w.pad_end[d] = shape.w.kernel[d] / 2;
 		}
 		setup(&f, &r, &shape);
