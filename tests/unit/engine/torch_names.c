@@ -81,14 +81,19 @@ Test(torch_names, exports)
 		    "encoder.layers.1.self_attn.in_proj_weight",
 		    TORCH_TRANSPOSED } },
 		{ "gpt_untied",
-		  { "onnx::MatMul_569", "head.weight", TORCH_TRANSPOSED, true, .copy_of = "wte.weight" } },
-		{ "lstm_deep", { "onnx::LSTM_396", "lstm.weight_ih_l1", TORCH_GATES, true } },
-		{ "lstm_deep", { "onnx::LSTM_352", "lstm.bias_ih_l0 and lstm.bias_hh_l0", TORCH_GATES, true } },
-		{ "mobilenet", { "onnx::Conv_113", "features.4.block.7.weight", TORCH_FOLDED, true } },
-		{ "resnet", { "onnx::Conv_79", "layer2.downsample.0.bias", TORCH_FOLDED, true } },
+		  { .initializer = "onnx::MatMul_569",
+		    "head.weight",
+		    TORCH_TRANSPOSED,
+		    true,
+		    .copy_of = "wte.weight" } },
+		{ "lstm_deep", { .initializer = "onnx::LSTM_396", "lstm.weight_ih_l1", TORCH_GATES, true } },
+		{ "lstm_deep",
+		  { .initializer = "onnx::LSTM_352", "lstm.bias_ih_l0 and lstm.bias_hh_l0", TORCH_GATES, true } },
+		{ "mobilenet", { .initializer = "onnx::Conv_113", "features.4.block.7.weight", TORCH_FOLDED, true } },
+		{ "resnet", { .initializer = "onnx::Conv_79", "layer2.downsample.0.bias", TORCH_FOLDED, true } },
 		{ "resnet_merged", { .initializer = "bn1.weight", "bn1.weight", .also = "layer1.bn2.weight" } },
-		{ "unet", { "onnx::Mul_67", "norm1.weight", TORCH_RESHAPED, true } },
-		{ "unet", { "onnx::PRelu_69", "slope.weight", TORCH_RESHAPED, true } },
+		{ "unet", { .initializer = "onnx::Mul_67", "norm1.weight", TORCH_RESHAPED, true } },
+		{ "unet", { .initializer = "onnx::PRelu_69", "slope.weight", TORCH_RESHAPED, true } },
 		{ "vit", { .initializer = "onnx::MatMul_228", "blocks.0.mlp.2.weight", TORCH_TRANSPOSED } },
 	};
 
@@ -109,7 +114,7 @@ Test(torch_names, the_bias_comes_first)
 {
 	CHECK_TEXT("input x 4\nparam onnx::MatMul_1 4 4\nparam a.items.q.bias 4\n"
 		   "MatMul x,onnx::MatMul_1 -> /a/q_1/MatMul\nAdd a.items.q.bias,/a/q_1/MatMul -> /a/q_1/Add\n",
-		   { "onnx::MatMul_1", "a.items.q.weight", TORCH_TRANSPOSED });
+		   { .initializer = "onnx::MatMul_1", "a.items.q.weight", TORCH_TRANSPOSED });
 }
 
 Test(torch_names, scopes_repeat_their_parents)
@@ -120,10 +125,10 @@ Test(torch_names, scopes_repeat_their_parents)
 	    "MatMul /seq/seq.0/net/net.1/net.1.0/MatMul,2 -> /blocks.0.1/MatMul\n"
 	    "MatMul /blocks.0.1/MatMul,onnx::MatMul_3 -> /net/netting/MatMul\n"
 	    "MatMul /net/netting/MatMul,onnx::MatMul_4 -> /MatMul\n",
-	    { "onnx::MatMul_1", "seq.0.net.1.0.weight", TORCH_TRANSPOSED, true },
-	    { "2", "blocks.0.1.weight", TORCH_TRANSPOSED, true },
-	    { "onnx::MatMul_3", "net.netting.weight", TORCH_TRANSPOSED, true },
-	    { "onnx::MatMul_4", NULL, TORCH_TRANSPOSED });
+	    { .initializer = "onnx::MatMul_1", "seq.0.net.1.0.weight", TORCH_TRANSPOSED, true },
+	    { .initializer = "2", "blocks.0.1.weight", TORCH_TRANSPOSED, true },
+	    { .initializer = "onnx::MatMul_3", "net.netting.weight", TORCH_TRANSPOSED, true },
+	    { .initializer = "onnx::MatMul_4", NULL, TORCH_TRANSPOSED });
 }
 
 Test(torch_names, attention_without_biases)
@@ -131,8 +136,8 @@ Test(torch_names, attention_without_biases)
 	CHECK_TEXT("input x 3 4\nparam onnx::MatMul_1 4 12\nparam onnx::MatMul_2 4 4\n"
 		   "MatMul x,onnx::MatMul_1 -> /attn/MatMul\nSoftmax /attn/MatMul -> /attn/Softmax\n"
 		   "MatMul /attn/Softmax,onnx::MatMul_2 -> /attn/MatMul_3\n",
-		   { "onnx::MatMul_1", "attn.in_proj_weight", TORCH_TRANSPOSED, true },
-		   { "onnx::MatMul_2", "attn.out_proj.weight", TORCH_TRANSPOSED, true });
+		   { .initializer = "onnx::MatMul_1", "attn.in_proj_weight", TORCH_TRANSPOSED, true },
+		   { .initializer = "onnx::MatMul_2", "attn.out_proj.weight", TORCH_TRANSPOSED, true });
 }
 
 Test(torch_names, merged_weights_keep_all_names)
@@ -141,12 +146,13 @@ Test(torch_names, merged_weights_keep_all_names)
 		   "Identity a.bias -> b.bias\nIdentity onnx::MatMul_1 -> onnx::MatMul_2\n"
 		   "MatMul x,onnx::MatMul_1 -> /a/MatMul\nAdd a.bias,/a/MatMul -> /a/Add\n"
 		   "MatMul /a/Add,onnx::MatMul_2 -> /b/MatMul\nAdd b.bias,/b/MatMul -> /b/Add\n",
-		   { "onnx::MatMul_1", "a.weight", TORCH_TRANSPOSED, .also = "b.weight" },
-		   { "a.bias", "a.bias", .also = "b.bias" });
+		   { .initializer = "onnx::MatMul_1", "a.weight", TORCH_TRANSPOSED, .also = "b.weight" },
+		   { .initializer = "a.bias", "a.bias", .also = "b.bias" });
 }
 
 Test(torch_names, what_is_not_used_keeps_what_it_has)
 {
 	CHECK_TEXT("input x 4\nparam w 4\nparam onnx::Loop_7 4\nparam onnx::Add_9 4\nAdd x,w -> y\n",
-		   { "w", "w", TORCH_KEPT }, { "onnx::Loop_7", NULL, TORCH_KEPT }, { "onnx::Add_9", NULL, TORCH_KEPT });
+		   { .initializer = "w", "w", TORCH_KEPT }, { .initializer = "onnx::Loop_7", NULL, TORCH_KEPT },
+		   { .initializer = "onnx::Add_9", NULL, TORCH_KEPT });
 }
