@@ -280,7 +280,8 @@ static bool read_gelu(struct fuser *f, size_t v, struct fusion *out)
 /* ---- layer normalisation ---- */
 
 struct norm {
-	size_t x, mean, variance, scale, shift; /* values; shift: GRAPH_NONE without one */
+	size_t x, mean, variance, scale, shift; /* values; scale and shift: GRAPH_NONE without one */
+	size_t axes;
 	double epsilon;
 };
 
@@ -329,25 +330,6 @@ static bool read_spread(struct fuser *f, size_t v, struct norm *m)
 	return false;
 }
 
-/* v is scale (x - mean(x)) / sqrt(variance + epsilon). */
-static bool read_scaled(struct fuser *f, size_t v, struct norm *m)
-{
-	const struct graph_node *n = claim(f, v, "Mul");
-
-	for (size_t k = 0; n && k < 2; k++) {
-		size_t length = f->length;
-		const struct graph_node *quotient = claim(f, n->inputs[k], "Div");
-
-		m->scale = n->inputs[1 - k];
-		m->x = GRAPH_NONE;
-		if (quotient && read_deviation(f, quotient->inputs[0], &m->x, &m->mean) &&
-		    read_spread(f, quotient->inputs[1], m))
-			return true;
-		f->length = length;
-	}
-	return false;
-}
-
 /* What is left of x when the dimensions from axis on are made one. */
 static bool is_mean_of(const struct shape *mean, const struct shape *x, size_t axis)
 {
@@ -367,20 +349,63 @@ static bool is_vector_of(const struct op_value *v, const struct shape *x, size_t
 	return fits;
 }
 
-/* Shapes say which dimensions the means were taken over. */
-static bool is_norm(const struct fuser *f, const struct norm *m)
+/* How many dimensions the means were taken over, by scale's or else by their own shape; 0: not the last ones. */
+static size_t count_axes(const struct fuser *f, const struct norm *m)
 {
-	const struct shape *x = &value_of(f, m->x)->shape;
-	size_t axes = value_of(f, m->scale)->shape.rank, axis;
+	const struct shape *x = &value_of(f, m->x)->shape, *mean = &value_of(f, m->mean)->shape;
+	size_t axes = 1;
 
-	if (value_of(f, m->x)->type != TENSOR_F32 || axes < 1 || axes > x->rank)
-		return false;
-	axis = x->rank - axes;
-	return is_mean_of(&value_of(f, m->mean)->shape, x, axis) &&
-	       is_mean_of(&value_of(f, m->variance)->shape, x, axis) && is_vector_of(value_of(f, m->scale), x, axis) &&
-	       (m->shift == GRAPH_NONE || is_vector_of(value_of(f, m->shift), x, axis));
+	if (m->scale != GRAPH_NONE)
+		axes = value_of(f, m->scale)->shape.rank;
+	else
+		while (axes < x->rank && !is_mean_of(mean, x, x->rank - axes))
+			axes++;
+	return axes <= x->rank && is_mean_of(mean, x, x->rank - axes) ? axes : 0;
 }
 
+/* Shapes are those of a normalisation over the last dimensions. */
+static bool fits(const struct fuser *f, struct norm *m)
+{
+	const size_t vectors[] = { m->scale, m->shift };
+	const struct op_value *x = value_of(f, m->x);
+
+	m->axes = count_axes(f, m);
+	if (m->axes == 0 || x->type != TENSOR_F32 ||
+	    !is_mean_of(&value_of(f, m->variance)->shape, &x->shape, x->shape.rank - m->axes))
+		return false;
+	for (size_t i = 0; i < 2; i++)
+		if (vectors[i] != GRAPH_NONE &&
+		    !is_vector_of(value_of(f, vectors[i]), &x->shape, x->shape.rank - m->axes))
+			return false;
+	return true;
+}
+
+/* v is (x - mean(x)) / sqrt(variance + epsilon). */
+static bool read_quotient(struct fuser *f, size_t v, struct norm *m)
+{
+	const struct graph_node *n = claim(f, v, "Div");
+
+	m->x = GRAPH_NONE;
+	return n && read_deviation(f, n->inputs[0], &m->x, &m->mean) && read_spread(f, n->inputs[1], m) && fits(f, m);
+}
+
+/* v is scale times that. */
+static bool read_scaled(struct fuser *f, size_t v, struct norm *m)
+{
+	const struct graph_node *n = claim(f, v, "Mul");
+
+	for (size_t k = 0; n && k < 2; k++) {
+		size_t length = f->length;
+
+		m->scale = n->inputs[1 - k];
+		if (read_quotient(f, n->inputs[k], m))
+			return true;
+		f->length = length;
+	}
+	return false;
+}
+
+/* v is shift more than that. */
 static bool read_shifted(struct fuser *f, size_t v, struct norm *m)
 {
 	const struct graph_node *n = claim(f, v, "Add");
@@ -389,7 +414,7 @@ static bool read_shifted(struct fuser *f, size_t v, struct norm *m)
 		size_t length = f->length;
 
 		m->shift = n->inputs[1 - k];
-		if (read_scaled(f, n->inputs[k], m) && is_norm(f, m))
+		if (read_scaled(f, n->inputs[k], m))
 			return true;
 		f->length = length;
 	}
@@ -398,16 +423,16 @@ static bool read_shifted(struct fuser *f, size_t v, struct norm *m)
 
 static bool read_norm(struct fuser *f, size_t v, struct fusion *out)
 {
-	struct norm m = { .shift = GRAPH_NONE };
+	struct norm m = { .scale = GRAPH_NONE, .shift = GRAPH_NONE };
 
-	if (find_maker(f, v, "Add") ? !read_shifted(f, v, &m) : !read_scaled(f, v, &m) || !is_norm(f, &m))
+	if (!read_shifted(f, v, &m) && !read_scaled(f, v, &m) && !read_quotient(f, v, &m))
 		return false;
 	out->op = op_find("LayerNormalization");
 	out->inputs[0] = m.x;
 	out->inputs[1] = m.scale;
 	out->inputs[2] = m.shift;
-	out->input_count = m.shift == GRAPH_NONE ? 2 : 3;
-	out->axes = value_of(f, m.scale)->shape.rank;
+	out->input_count = m.scale == GRAPH_NONE ? 1 : m.shift == GRAPH_NONE ? 2 : 3;
+	out->axes = m.axes;
 	out->epsilon = m.epsilon;
 	return true;
 }

@@ -3,8 +3,8 @@
  *
  *   Gelu                 0.5 x (1 + erf(x / sqrt 2))
  *   Gelu by tanh         0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
- *   LayerNormalization   scale (x - mean) / sqrt(variance + epsilon) + shift, or without shift, over the last
- *                        dimensions: as many as scale has. Opsets below 17 have no operator for it
+ *   LayerNormalization   scale (x - mean) / sqrt(variance + epsilon) + shift over the last dimensions, without shift or
+ *                        without both. Opsets below 17 have no operator for it
  *
  * Factors and terms may stand in any order, and constants in any place that makes the same function; they may differ by
  * a millionth, relatively. Constants are contents that are known for any batch size: parameters are none. Scale and

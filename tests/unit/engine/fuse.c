@@ -66,6 +66,15 @@ static const struct chain {
 	{ NORM MEAN "Pow d,two -> q\nReduceMean q -> k axes=[-1]\nAdd k,epsilon -> z\nSqrt z -> t\nDiv d,t -> n\n"
 		    "Mul n,g -> p\nAdd p,h -> r\n",
 	  "m d q k z t n" },
+	/* without scale */
+	{ NUMBER("epsilon", "0.01") MEAN
+	  "Pow d,two -> q\nReduceMean q -> k axes=[-1]\nAdd k,epsilon -> z\nSqrt z -> t\n"
+	  "Div d,t -> r\n",
+	  "m d q k z t" },
+	/* over two dimensions without scale */
+	{ NUMBER("epsilon", "0.01") "ReduceMean h -> m axes=[2,1]\nSub h,m -> d\nPow d,two -> q\n"
+				    "ReduceMean q -> k axes=[-1,-2]\nAdd k,epsilon -> z\nSqrt z -> t\nDiv d,t -> r\n",
+	  "m d q k z t" },
 	/* over two dimensions, scale and shift on their way from parameters */
 	{ "positive g0 4 3\nparam b 3 4\nTranspose g0 -> g perm=[1,0]\nIdentity b -> b1\n" NUMBER(
 	      "epsilon",
@@ -281,20 +290,14 @@ static const struct chain near_misses[] = {
 	  "ints ones 1 1 1 1\nConstantOfShape ones -> wide value={0.5}\nDiv h,root -> a\nErf a -> e\nAdd e,one -> c\n"
 	  "Mul h,c -> p\nMul p,wide -> r4\nints zero 0\nSqueeze r4,zero -> r\n",
 	  "a e c p" },
-	/* another power; a mean over other dimensions than the variance, or than scale has; an epsilon that is trained
+	/* another power; a mean over other dimensions than the variance, or not over the last; an epsilon that is
+	 * trained
 	 */
 	{ NORM NORM_OF("three", "[-1]", "[-1]", "Add p,b -> r\n"), "m d q k z t n p" },
 	{ NORM NORM_OF("two", "[-2]", "[-1]", "Add p,b -> r\n"), "m d q k z t n p" },
 	{ NORM NORM_OF("two", "[-1]", "[-2]", "Add p,b -> r\n"), "m d q k z t n p" },
 	{ NORM NORM_OF("two", "[-2]", "[-2]", "Add p,b -> r\n"), "m d q k z t n p" },
-	{ NORM NORM_OF("two", "[-2,-1]", "[-2,-1]", "Add p,b -> r\n"), "m d q k z t n p" },
 	{ "positive g 4\nparam b 4\nnumber epsilon 0.01\n" NORM_OF("two", "[-1]", "[-1]", "Add p,b -> r\n"),
-	  "m d q k z t n p" },
-	/* one scale for all */
-	{ "positive g 1\nparam b 4\n" NUMBER("epsilon", "0.01") NORM_OF("two", "[-1]", "[-1]", "Add p,b -> r\n"),
-	  "m d q k z t n p" },
-	/* a scale that follows from the sample */
-	{ NUMBER("epsilon", "0.01") "param b 4\nAbs h -> g\n" NORM_OF("two", "[-1]", "[-1]", "Add p,b -> r\n"),
 	  "m d q k z t n p" },
 };
 
@@ -320,18 +323,37 @@ ParameterizedTest(const size_t *number, fuse, near_misses_stay)
 	graph_unref(g);
 }
 
-/* A shift for each sample is none: the chain ends before it. */
-Test(fuse, what_is_added_for_a_sample_is_no_shift)
-{
-	static const struct chain residual = { NORM MEAN "Pow d,two -> q\nReduceMean q -> k axes=[-1]\n"
-							 "Add k,epsilon -> z\nSqrt z -> t\nDiv d,t -> n\nMul n,g -> p\n"
-							 "Add h,p -> r\n",
-					       "" };
-	char text[TEXT];
-	struct graph *g = model_text_load(write_model(text, &residual, NULL));
+/* What is no scale or no shift stays behind: the chain ends before it. */
+static const struct shorter {
+	const char *text, *inner, *left;
+} shorter[] = {
+	/* a shift for each sample */
+	{ NORM NORM_OF("two", "[-1]", "[-1]", "Add h,p -> r\n"), "m d q k z t n", "p" },
+	/* a scale for each sample */
+	{ NUMBER("epsilon", "0.01") "param b 4\nAbs h -> g\n" NORM_OF("two", "[-1]", "[-1]", "Add p,b -> r\n"),
+	  "m d q k z t", "n p" },
+	/* one scale for all */
+	{ "positive g 1\nparam b 4\n" NUMBER("epsilon", "0.01") NORM_OF("two", "[-1]", "[-1]", "Add p,b -> r\n"),
+	  "m d q k z t", "n p" },
+	/* fewer than there are dimensions that the mean was taken over */
+	{ NORM NORM_OF("two", "[-2,-1]", "[-2,-1]", "Add p,b -> r\n"), "m d q k z t", "n p" },
+	/* one shift for all */
+	{ "positive g 4\nparam b 1\n" NUMBER("epsilon", "0.01") NORM_OF("two", "[-1]", "[-1]", "Add p,b -> r\n"),
+	  "m d q k z t n", "p" },
+};
 
-	cr_assert(!is_computed(g, "n") && is_computed(g, "p"));
-	graph_unref(g);
+Test(fuse, chains_end_before_what_does_not_belong)
+{
+	for (size_t i = 0; i < sizeof(shorter) / sizeof(shorter[0]); i++) {
+		const struct chain c = { shorter[i].text, shorter[i].inner };
+		char text[TEXT];
+		struct graph *g = model_text_load(write_model(text, &c, NULL));
+		size_t all;
+
+		cr_assert_eq(count_computed(g, c.inner, &all), 0, "%s", text);
+		cr_assert_eq(count_computed(g, shorter[i].left, &all), all, "%s", text);
+		graph_unref(g);
+	}
 }
 
 Test(fuse, an_output_inside_a_chain_is_computed)
