@@ -47,6 +47,14 @@
 #define SWUNG  VOLUME "Transpose h -> t perm=[1,0,2,3]\n"
 #define BACK   "Transpose z -> y perm=[1,0,2,3]"
 
+/* The numbers of Gelu and of layer normalisation. */
+#define CONSTANT(name, value) "Constant _ -> " name " value_float=" value "\n"
+#define GELU                                                                                                           \
+	CONSTANT("r", "1.41421354")                                                                                    \
+	CONSTANT("o", "1.0")                                                                                           \
+	CONSTANT("f", "0.5") CONSTANT("t", "3.0") CONSTANT("k", "0.044715") CONSTANT("s", "0.797884561")
+#define NORM CONSTANT("t", "2.0") CONSTANT("e", "0.1")
+
 static const char *const models[] = {
 	/* dense layers */
 	"input x 6\nparam w 4 6\nparam b 4\nGemm x,w,b -> y transB=1",
@@ -309,6 +317,16 @@ static const char *const models[] = {
 	       "d\nMul d,f -> y",
 	HIDDEN "number f 0.5\nnumber o 1.0\nnumber t 3.0\nnumber a 0.044715\nnumber s 0.79788456\nPow h,t -> b\nMul "
 	       "b,a -> c\nAdd h,c -> d\nMul d,s -> e\nTanh e -> g\nAdd g,o -> i\nMul h,i -> j\nMul j,f -> y",
+	/* the same with constants, and layer normalisation as exported: one node each, see engine/fuse.h */
+	HIDDEN GELU "Div h,r -> a\nErf a -> b\nAdd b,o -> c\nMul h,c -> d\nMul d,f -> y",
+	HIDDEN GELU "Pow h,t -> b\nMul b,k -> c\nAdd h,c -> d\nMul d,s -> e\nTanh e -> g\nAdd g,o -> i\nMul h,i -> j\n"
+		    "Mul j,f -> y",
+	MATRIX NORM
+	"positive s 4\nparam b 4\nReduceMean h -> m axes=[-1]\nSub h,m -> d\nPow d,t -> q\nReduceMean q -> k "
+	"axes=[-1]\nAdd k,e -> v\nSqrt v -> r\nDiv d,r -> n\nMul n,s -> o\nAdd o,b -> p\nFlatten p -> y",
+	MATRIX NORM
+	"ReduceMean h -> m axes=[-2,-1]\nSub h,m -> d\nPow d,t -> q\nReduceMean q -> k axes=[-2,-1]\nAdd k,e "
+	"-> v\nSqrt v -> r\nDiv d,r -> n\nFlatten n -> y",
 	/* softmax in the middle and at the end, both meanings of axis */
 	"input x 2 3\nparam w 3 5\nparam v 10 4\nMatMul x,w -> h\nSoftmax h -> s axis=2\nFlatten s -> f\nMatMul f,v -> "
 	"y",
@@ -336,6 +354,9 @@ static const char *const models[] = {
 	"transB=1\nAdd h,k -> y",
 	"input x 4\nparam w 12\nints s 4 3\nReshape w,s -> v\nMatMul x,v -> y",
 	"input x 4\nconstant w 3 4\nconstant b 3\nGemm x,w,b -> y transB=1",
+	"input x 4\nparam w 4 6\nints half 3 3\nSplit w,half -> a,b axis=1\nMatMul x,a -> h\nTanh h -> t\nMatMul x,b "
+	"-> k\n"
+	"Mul k,t -> m\nTranspose b -> c perm=[1,0]\nMatMul m,c -> y",
 	/* convolutions */
 	"input x 2 6 5\nparam w 4 2 3 3\nparam b 4\nConv x,w,b -> h\nFlatten h -> y",
 	IMAGE "param w 4 4 3 2\nparam b 4\nConv h,w,b -> k pads=[1,0,2,1] strides=[2,1]\nFlatten k -> y",
