@@ -82,7 +82,7 @@ static int infer(struct op_build *b, struct exp_error *err)
 /* NaN counts as largest. */
 KERNEL_INLINE float larger(float v, float y)
 {
-	return (v > y) | (v != v) ? v : y;
+	return ((v > y) | (v != v)) ? v : y;
 }
 
 KERNEL static void take_max(const struct window_tap *t, const float *restrict x, float *restrict y)
