@@ -144,10 +144,9 @@ KERNEL static void find_first(const struct window_tap *t, const float *restrict 
 
 		for (size_t o = 0; o < t->count; o++) {
 			float v = x[in + o * t->in_step];
-			bool found = (v == y[out + o]) | (v != v);
+			bool first = ((v == y[out + o]) | (v != v)) & (index[out + o] == NO_INDEX);
 
-			index[out + o] =
-			    found & (index[out + o] == NO_INDEX) ? (uint32_t)(in + o * t->in_step) : index[out + o];
+			index[out + o] = first ? (uint32_t)(in + o * t->in_step) : index[out + o];
 		}
 	}
 }
