@@ -260,6 +260,19 @@ Test(bombs, recurrences_and_equations)
 		{ MATRIX "int k " LAST "\nTrilu x,k -> y upper=7\nCast y -> z to=" HUGE "\n", "Cast" });
 }
 
+/* Depth is no trap: twenty thousand operators in a row load, and in about as many steps. */
+Test(bombs, long_chains)
+{
+	enum { LENGTH = 20000 };
+	struct buf text = { 0 };
+
+	buf_add_text(&text, VECTOR "param w 4\nMul x,w -> a0\n");
+	for (int i = 0; i < LENGTH; i++)
+		buf_format(&text, "%s a%d -> a%d\n", i % 2 ? "Relu" : "Identity", i, i + 1);
+	graph_unref(model_text_load(text.data));
+	buf_fini(&text);
+}
+
 /* Weights that the shape says are there, but are not. */
 Test(bombs, shapes_beyond_their_data)
 {
