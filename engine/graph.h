@@ -1,10 +1,10 @@
 /*
  * graph.h: a model's computation, read from an ONNX file, immutable and shared.
  *
- * A graph knows inputs, operators, the shapes that follow and which fp32 initializers are parameters (those on a path
- * to the output, batch-norm statistics and what the options freeze excepted); it holds no weights of its own that
- * anyone trains: those are a struct params (engine/params.h). The bytes of the file are kept, so that onnx_save can
- * write the same file with new initializers.
+ * A graph knows inputs, operators, the shapes that follow and which fp32 initializers are parameters: those on a path
+ * to the output, but for what the options freeze; statistics of batch norms are listed last and have no gradient. It
+ * holds no weights of its own that anyone trains: those are a struct params (engine/params.h). The bytes of the file
+ * are kept, so that graph_save can write the same file with new initializers.
  *
  * Hostile files are the normal case: the bytes are scanned on the wire for depth and sizes before protobuf-c sees them,
  * and types, shapes, cycles and overflow are checked before anything is allocated by their measure. Ownership:

@@ -153,6 +153,11 @@ static bool outputs_known(const struct graph_node *n, const struct infer_node *t
 	return true;
 }
 
+static int too_much_known(const struct inferrer *w)
+{
+	return error_set(w->err, EXP_ELIMIT, "constants of more than %zu MiB would be computed", MAX_KNOWN_BYTES >> 20);
+}
+
 static int fold_once(struct inferrer *w, const struct graph_node *n, struct infer_node *to, bool probe, void **results)
 {
 	struct op_input *in = mem_try_alloc(n->input_count + 1, sizeof(*in));
@@ -173,8 +178,7 @@ static int fold_once(struct inferrer *w, const struct graph_node *n, struct infe
 		bytes = to->outputs[i]->count * tensor_size(to->outputs[i]->type);
 		w->known_bytes += bytes;
 		if (w->known_bytes > MAX_KNOWN_BYTES)
-			rc = error_set(w->err, EXP_ELIMIT, "constants of more than %zu MiB would be computed",
-				       MAX_KNOWN_BYTES >> 20);
+			rc = too_much_known(w);
 		else if (!(results[i] = arena_try_alloc(&w->out->arena, bytes + 1, 1)))
 			rc = no_memory(w->err);
 		else
@@ -202,9 +206,12 @@ static int fold(struct inferrer *w, const struct graph_node *n, struct infer_nod
 	void **results = mem_try_alloc(n->output_count + 1, sizeof(*results));
 	int rc = results ? fold_once(w, n, to, false, results) : no_memory(w->err);
 
-	for (size_t i = 0; rc == 0 && i < n->output_count; i++)
+	for (size_t i = 0; rc == 0 && i < n->output_count; i++) {
+		if (to->outputs[i])
+			to->outputs[i]->trainable = false;
 		if (to->outputs[i] && !to->outputs[i]->known)
 			to->outputs[i]->known = results[i];
+	}
 	if (rc == 0 && differ)
 		rc = fold_once(w, n, to, true, results);
 	for (size_t i = 0; rc == 0 && differ && i < n->output_count; i++)
@@ -212,6 +219,20 @@ static int fold(struct inferrer *w, const struct graph_node *n, struct infer_nod
 			to->outputs[i]->probe = results[i];
 	mem_free(results);
 	return rc;
+}
+
+/* What infer itself made known. Nothing has a gradient there. */
+static int count_known(struct inferrer *w, const struct graph_node *n, struct infer_node *to)
+{
+	for (size_t i = 0; i < n->output_count; i++) {
+		struct op_value *v = to->outputs[i];
+
+		if (!v)
+			continue;
+		v->trainable = false;
+		w->known_bytes += v->count * tensor_size(v->type) * (v->probe ? 2 : 1);
+	}
+	return w->known_bytes > MAX_KNOWN_BYTES ? too_much_known(w) : 0;
 }
 
 static int settle(struct inferrer *w, size_t node, const struct op_build *b)
@@ -234,7 +255,9 @@ static int settle(struct inferrer *w, size_t node, const struct op_build *b)
 	to->selects = b->selects || n->op->flags & OP_VIEW;
 	if (outputs_known(n, to)) {
 		to->phase = PHASE_FOLDED;
-	} else if (inputs_known(n, to, &differ)) {
+		return count_known(w, n, to);
+	}
+	if (inputs_known(n, to, &differ)) {
 		to->phase = PHASE_FOLDED;
 		return fold(w, n, to, differ);
 	}

@@ -62,7 +62,8 @@ bool loss_reads_logits(const struct loss *l);
 /* The same loss for samples first …: its pointers moved on. */
 struct loss loss_from(const struct loss *l, size_t first, size_t positions, size_t classes);
 
-/* EXP_ERANGE (a label outside 0 … classes-1 that is not LOSS_NO_LABEL), EXP_EINVAL (no labels or targets). */
+/* EXP_ERANGE (a label outside 0 … classes-1; LOSS_NO_LABEL is one only where there are several positions), EXP_EINVAL
+ * (no labels or targets, smoothing outside 0 … 1). */
 EXP_NODISCARD int loss_check(const struct loss *l, size_t samples, size_t positions, size_t classes);
 
 void loss_evaluate(const struct loss *l, const struct loss_batch *b);

@@ -495,7 +495,9 @@ static int add_node(struct loader *l, size_t index)
 		to->outputs[i] = g->value_count;
 		rc = copy_name(l, from->output[i], &new_value(g, index)->name);
 	}
-	if (rc == 0 && to->is_constant && to->output_count && to->outputs[0] != GRAPH_NONE) {
+	if (rc == 0 && to->is_constant && (to->output_count != 1 || to->outputs[0] == GRAPH_NONE))
+		return error_set(l->err, EXP_EPARSE, "node %zu (Constant) must have one output with a name", index);
+	if (rc == 0 && to->is_constant) {
 		g->values[to->outputs[0]].from_constant = true;
 		rc = take_constant(l, index, &g->values[to->outputs[0]]);
 	}

@@ -8,6 +8,8 @@ int op_find_samples(const struct op_build *b, const struct op_value *v, struct o
 {
 	size_t front = 1;
 
+	if (b->samples == 0 || v->outer == 0)
+		return error_set(err, EXP_ESHAPE, "\"%.64s\" has no elements", v->name);
 	if (b->samples == 1 && v->hint) {
 		*out = *v->hint;
 		return 0;

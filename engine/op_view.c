@@ -199,12 +199,12 @@ static size_t sample_dim(const struct target *t, size_t outer)
 
 	if (t->counted != NO_DIM)
 		return t->counted;
-	for (size_t d = 0; d < t->shape.rank && outer % front == 0; d++) {
+	for (size_t d = 0; d < t->shape.rank && front > 0 && outer % front == 0; d++) {
 		size_t before = outer / front, size = t->shape.dims[d];
 
 		if (size == t->batch && before == 1)
 			return d;
-		if (size % (before * t->batch) == 0 && (fallback == NO_DIM || (before == 1 && d + 1 < t->shape.rank)))
+		if (before * t->batch > 0 && size % (before * t->batch) == 0 && (fallback == NO_DIM || (before == 1 && d + 1 < t->shape.rank)))
 			fallback = d;
 		front *= size;
 	}

@@ -182,6 +182,27 @@ static void share_values(struct planner *b)
 	}
 }
 
+/* What is cut from a summed weight is summed too, and so is what is made of it. */
+static void sum_siblings(struct planner *b)
+{
+	struct plan *p = b->p;
+
+	for (size_t i = 0; i < p->early_count; i++) {
+		const struct graph_node *n = &b->g->nodes[p->early[i]];
+		bool summed = false;
+
+		for (size_t k = 0; k < n->input_count; k++) {
+			size_t root = root_of(b, n->inputs[k]);
+
+			summed = summed || (is_unbatched(b, root) && p->shares[root] == SHARE_SUMMED &&
+					    p->edges[p->first_edge[p->early[i]] + k].wanted);
+		}
+		for (size_t k = 0; summed && k < n->output_count; k++)
+			if (n->outputs[k] != GRAPH_NONE && p->shares[n->outputs[k]] == SHARE_CARRIED)
+				mark_summed(b, n->outputs[k]);
+	}
+}
+
 static void place_rows(struct planner *b)
 {
 	struct plan *p = b->p;
@@ -540,6 +561,7 @@ static int lay_out(struct planner *b)
 			b->p->first_edge[b->g->node_count] = b->p->first_edge[i] + b->g->nodes[i].input_count;
 	if (b->p->kind == PLAN_BACKWARD)
 		share_values(b);
+	sum_siblings(b);
 	place_rows(b);
 	rc = place_rows_values(b);
 	if (rc)

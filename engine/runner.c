@@ -120,7 +120,7 @@ void runner_spread(const struct runner *r, size_t value, const float *from, floa
 static void convert(const struct op_value *v, const float *from, void *to)
 {
 	for (size_t i = 0; v->type == TENSOR_I64 && i < v->count; i++)
-		((int64_t *)to)[i] = (int64_t)from[i];
+		((int64_t *)to)[i] = from[i] >= -0x1p63f && from[i] < 0x1p63f ? (int64_t)from[i] : INT64_MIN;
 	for (size_t i = 0; v->type == TENSOR_BOOL && i < v->count; i++)
 		((uint8_t *)to)[i] = from[i] != 0.0f;
 	if (v->type == TENSOR_F32)

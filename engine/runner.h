@@ -1,7 +1,7 @@
 /*
  * runner.h: runs a plan on a block of memory: forward, backward, forward mode.
  *
- * A runner borrows everything and allocates nothing; one is set up by runner_bind before each use. Threads: a runner
+ * A runner borrows everything and allocates nothing; its owner fills it in before each use. Threads: a runner
  * and its memory belong to one thread at a time; the plan and the parameters may be shared.
  */
 #ifndef ENGINE_RUNNER_H

@@ -99,39 +99,51 @@ static void zero_rows(const struct backward *b, enum plan_share share, size_t ro
 
 /* ---- reductions ---- */
 
-/* A weight that is transposed on its way has its factors swapped. */
+static bool swaps_two(const struct graph_node *n)
+{
+	for (size_t i = 0; i < n->attribute_count; i++)
+		if (strcmp(n->attributes[i].name, "perm") == 0)
+			return n->attributes[i].count == 2 && n->attributes[i].ints[0] == 1;
+	return true;
+}
+
+/* A matrix that is transposed on its way has its factors swapped. */
 static bool is_transposed(const struct backward *b, size_t root, size_t *parameter)
 {
 	const struct graph_value *v = &b->r->graph->values[root];
 	const struct graph_node *n = v->node == GRAPH_NONE ? NULL : &b->r->graph->nodes[v->node];
 	size_t from;
 
-	if (!n || strcmp(n->op_type, "Transpose") != 0 || b->r->plan->inf.values[root].shape.rank != 2)
+	if (!n || strcmp(n->op_type, "Transpose") != 0 || !swaps_two(n))
 		return false;
-	from = b->r->plan->inf.roots[n->inputs[0]];
+	from = n->inputs[0];
 	*parameter = b->r->graph->values[from].parameter;
 	return *parameter != GRAPH_NONE && b->r->plan->inf.values[from].shape.rank == 2;
 }
 
-static bool set_moments(const struct backward *b, size_t root, struct reduce *r)
+/* value: what the operator sees of the weight, which must be the weight's own shape or its transpose. */
+static bool set_moments(const struct backward *b, size_t value, struct reduce *r)
 {
-	size_t parameter = b->r->graph->values[root].parameter;
-	bool swapped = parameter == GRAPH_NONE && is_transposed(b, root, &parameter);
+	size_t root = b->r->plan->inf.roots[value], parameter = b->r->graph->values[root].parameter;
+	bool swapped = parameter == GRAPH_NONE && value == root && is_transposed(b, root, &parameter);
+	const struct shape *seen = &b->r->plan->inf.values[value].shape;
 
-	if (parameter == GRAPH_NONE)
+	if (parameter == GRAPH_NONE ||
+	    (!swapped && !shape_equal(seen, &b->r->plan->inf.values[b->r->graph->parameter_values[parameter]].shape)))
 		return false;
 	r->left = swapped ? b->g->right[parameter] : b->g->left[parameter];
 	r->right = swapped ? b->g->left[parameter] : b->g->right[parameter];
 	return r->left || r->right;
 }
 
-static bool set_direct(const struct backward *b, size_t root, struct reduce *r)
+static bool set_direct(const struct backward *b, size_t value, struct reduce *r)
 {
+	size_t root = b->r->plan->inf.roots[value];
 	const struct graph_parameter *p = parameter_of(b, root);
 
 	r->kind = b->g->kind;
 	if (r->kind == REDUCE_MOMENTS)
-		return set_moments(b, root, r);
+		return set_moments(b, value, r);
 	r->dots = b->g->dots;
 	if (r->kind == REDUCE_SQUARE_SUM)
 		r->out = p ? b->g->out + p->offset : row_of(b, root, 0);
@@ -139,8 +151,9 @@ static bool set_direct(const struct backward *b, size_t root, struct reduce *r)
 }
 
 /* False when this pass leaves the value out. directions: room for the pointers. */
-static bool set_reduce(const struct backward *b, size_t root, const float **directions, struct reduce *r)
+static bool set_reduce(const struct backward *b, size_t value, const float **directions, struct reduce *r)
 {
+	size_t root = b->r->plan->inf.roots[value];
 	const struct plan *p = b->r->plan;
 	const struct graph_parameter *q = parameter_of(b, root);
 	enum plan_share share = share_of(b, root);
@@ -166,7 +179,7 @@ static bool set_reduce(const struct backward *b, size_t root, const float **dire
 		directions[k] = b->g->directions[k] + q->offset;
 	r->directions = directions;
 	r->direction_count = b->g->direction_count;
-	return set_direct(b, root, r);
+	return set_direct(b, value, r);
 }
 
 /* ---- one node ---- */
@@ -186,8 +199,9 @@ static bool bind_inputs(const struct backward *b, size_t node)
 			continue;
 		root = r->plan->inf.roots[n->inputs[i]];
 		if (!r->plan->inf.values[root].batched) {
-			if (!b->g->none && set_reduce(b, root, r->memory->directions + i * RUNNER_MAX_DIRECTIONS,
-						      &r->memory->reduces[i]))
+			if (!b->g->none &&
+			    set_reduce(b, n->inputs[i], r->memory->directions + i * RUNNER_MAX_DIRECTIONS,
+				       &r->memory->reduces[i]))
 				r->memory->in[i].reduce = &r->memory->reduces[i];
 		} else if (b->pass != PASS_WINDOW) {
 			size_t own = r->plan->grads[root];

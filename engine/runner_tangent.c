@@ -78,6 +78,7 @@ static void run_bilinear(const struct tangents *t, const struct graph_node *n, s
 	if (!second)
 		return;
 	memcpy(m->in, m->spare_in, n->input_count * sizeof(*m->in));
+	s->run.prepared = NULL; /* that is input 1 itself */
 	m->in[1].data = m->in[1].tangent ? m->in[1].tangent : m->block + t->r->plan->zeros;
 	for (size_t i = 2; i < n->input_count; i++)
 		if (m->in[i].value)
@@ -99,6 +100,7 @@ static void run_node(const struct tangents *t, size_t node)
 	bool any = false, wanted = false;
 
 	runner_bind(t->r, node, &s);
+	s.run.prepared = NULL;
 	for (size_t i = 0; i < n->input_count; i++) {
 		if (n->inputs[i] != GRAPH_NONE && !infer_is_index(n->op, i))
 			m->in[i].tangent = tangent_of(t, n->inputs[i]);

@@ -41,9 +41,10 @@ struct call {
 struct session {
 	struct graph *graph;
 	size_t batch, shard;
-	size_t *taps, tap_count;
+	size_t *taps, *tap_roots, tap_count;
 	struct plan_cache plans;
 	struct lanes *lanes;
+	unsigned threads;
 	struct session_lane *each;       /* [threads] */
 	float **left, **right;           /* [parameter_count]: moments, split */
 	const float **replace;           /* [threads, tap_count] */
@@ -63,10 +64,20 @@ static size_t find_value(const struct graph *g, const char *name)
 	return GRAPH_NONE;
 }
 
+/* A view's memory is what it views. */
+static size_t root_of(const struct graph *g, size_t v)
+{
+	while (g->values[v].node != GRAPH_NONE && g->nodes[g->values[v].node].op &&
+	       g->nodes[g->values[v].node].op->flags & OP_VIEW && g->nodes[g->values[v].node].outputs[0] == v)
+		v = g->nodes[g->values[v].node].inputs[0];
+	return v;
+}
+
 static int find_taps(struct session *s, const struct session_options *o, struct exp_error *err)
 {
 	s->taps = mem_try_alloc(o->tap_count + 1, sizeof(*s->taps));
-	if (!s->taps)
+	s->tap_roots = mem_try_alloc(o->tap_count + 1, sizeof(*s->tap_roots));
+	if (!s->taps || !s->tap_roots)
 		return error_set(err, EXP_EMEMORY, "not enough memory for a session");
 	for (size_t i = 0; i < o->tap_count; i++) {
 		size_t v = find_value(s->graph, o->taps[i]);
@@ -74,10 +85,27 @@ static int find_taps(struct session *s, const struct session_options *o, struct 
 		if (v == GRAPH_NONE || !s->graph->values[v].used || !s->graph->samples[v])
 			return error_set(err, EXP_EFIELD, "the graph computes no value \"%.96s\" with samples",
 					 o->taps[i]);
-		s->taps[s->tap_count++] = v;
+		s->taps[s->tap_count] = v;
+		s->tap_roots[s->tap_count++] = root_of(s->graph, v);
 	}
-	s->plans = (struct plan_cache){ .graph = s->graph, .taps = s->taps, .tap_count = s->tap_count };
+	s->plans = (struct plan_cache){ .graph = s->graph, .taps = s->tap_roots, .tap_count = s->tap_count };
 	return 0;
+}
+
+/* What is known beforehand is not computed, and only fp32 has gradients. */
+static int check_taps(struct session *s, struct exp_error *err)
+{
+	const struct plan *p;
+	int rc = s->tap_count ? plan_cache_get(&s->plans, s->shard, PLAN_BACKWARD, false, &p, err) : 0;
+
+	for (size_t i = 0; rc == 0 && i < s->tap_count; i++) {
+		const struct op_value *v = &p->inf.values[s->taps[i]];
+
+		if (v->type != TENSOR_F32 || v->known || p->inf.roots[s->taps[i]] != s->tap_roots[i])
+			rc = error_set(err, EXP_EFIELD, "the value \"%.96s\" %s: it cannot be tapped", v->name,
+				       v->type == TENSOR_F32 ? "does not depend on the data" : "is no fp32 tensor");
+	}
+	return rc;
 }
 
 static uint64_t flops_of(const struct plan *p)
@@ -89,6 +117,15 @@ static uint64_t flops_of(const struct plan *p)
 	return flops / p->inf.samples + 1;
 }
 
+static int check_batch(size_t batch, struct exp_error *err)
+{
+	if (batch < 1)
+		return error_set(err, EXP_EINVAL, "a batch has at least one row");
+	if (batch > MAX_BATCH)
+		return error_set(err, EXP_ELIMIT, "a batch has at most %zu rows, not %zu", MAX_BATCH, batch);
+	return 0;
+}
+
 /* Samples that are run at once: enough work for a thread, even shards, and not too much memory. */
 static int choose_shard(struct session *s, size_t wanted, struct exp_error *err)
 {
@@ -98,6 +135,8 @@ static int choose_shard(struct session *s, size_t wanted, struct exp_error *err)
 
 	if (!shard) {
 		rc = plan_cache_get(&s->plans, 2, PLAN_BACKWARD, false, &p, err);
+		if (rc == EXP_ELIMIT)
+			rc = plan_cache_get(&s->plans, 1, PLAN_BACKWARD, false, &p, err);
 		if (rc)
 			return rc;
 		shard = (size_t)(SHARD_FLOPS / flops_of(p)) + 1;
@@ -118,7 +157,10 @@ static int choose_shard(struct session *s, size_t wanted, struct exp_error *err)
 int session_shard(const struct graph *g, size_t batch, size_t *shard, struct exp_error *err)
 {
 	struct session s = { .batch = batch, .plans = { .graph = g } };
-	int rc = choose_shard(&s, 0, err);
+	int rc = check_batch(batch, err);
+
+	if (rc == 0)
+		rc = choose_shard(&s, 0, err);
 
 	plan_cache_fini(&s.plans);
 	if (rc == 0)
@@ -131,7 +173,7 @@ static int open_lanes(struct session *s, unsigned threads, struct exp_error *err
 	size_t floats = graph_output_floats(s->graph), scores;
 	bool fits = mem_size(s->batch, floats, &scores);
 
-	threads = threads ? threads : 1;
+	s->threads = threads = threads ? threads : 1;
 	s->each = mem_try_alloc(threads, sizeof(*s->each));
 	s->left = mem_try_alloc(s->graph->parameter_count + 1, sizeof(*s->left));
 	s->right = mem_try_alloc(s->graph->parameter_count + 1, sizeof(*s->right));
@@ -155,10 +197,11 @@ int session_open(struct graph *g, const struct session_options *o, struct sessio
 	struct session *s;
 	int rc;
 
-	if (o->batch < 1 || g->whole)
-		return error_set(err, EXP_EINVAL, "a batch has at least one row");
-	if (o->batch > MAX_BATCH)
-		return error_set(err, EXP_ELIMIT, "a batch has at most %zu rows, not %zu", MAX_BATCH, o->batch);
+	if (g->whole)
+		return error_set(err, EXP_EINVAL, "the graph was loaded to be run whole, without samples");
+	rc = check_batch(o->batch, err);
+	if (rc)
+		return rc;
 	s = mem_try_alloc(1, sizeof(*s));
 	if (!s)
 		return error_set(err, EXP_EMEMORY, "not enough memory for a session");
@@ -168,6 +211,8 @@ int session_open(struct graph *g, const struct session_options *o, struct sessio
 	rc = find_taps(s, o, err);
 	if (rc == 0)
 		rc = choose_shard(s, o->shard, err);
+	if (rc == 0)
+		rc = check_taps(s, err);
 	if (rc == 0)
 		rc = open_lanes(s, o->threads, err);
 	if (rc) {
@@ -201,7 +246,7 @@ void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	for (unsigned i = 0; s->lanes && i < lanes_threads(s->lanes); i++)
+	for (unsigned i = 0; s->each && i < s->threads; i++)
 		free_lane(s, &s->each[i]);
 	runner_prepared_fini(&s->prepared);
 	lanes_free(s->lanes);
@@ -211,6 +256,7 @@ void session_free(struct session *s)
 	mem_free(s->replace);
 	plan_cache_fini(&s->plans);
 	mem_free(s->taps);
+	mem_free(s->tap_roots);
 	graph_unref(s->graph);
 	mem_free(s);
 }
@@ -313,7 +359,8 @@ static void take_loss(struct piece *x, const struct session_call *c)
 	struct session_result *result = c->result;
 	struct loss loss = loss_from(c->loss, x->first, g->positions, g->classes);
 	struct loss_batch b = { .samples = x->samples, .positions = g->positions, .classes = g->classes };
-	bool backward = x->runner.plan->kind == PLAN_BACKWARD && g->trainable_floats;
+	bool backward = x->runner.plan->kind == PLAN_BACKWARD &&
+			x->runner.plan->grads[x->runner.plan->inf.roots[value]] != GRAPH_NONE;
 	float *place = backward ? runner_seed_place(&x->runner, value) : NULL;
 
 	b.scores = scores_of(x, value);

@@ -30,7 +30,9 @@ struct session_options {
 	size_t tap_count;
 };
 
-/* EXP_EMEMORY, EXP_ESHAPE, EXP_ELIMIT; EXP_EFIELD (a tap that the graph does not have, or that holds no samples). */
+/* EXP_EMEMORY, EXP_ESHAPE, EXP_ELIMIT; EXP_EFIELD (a tap that the graph does not compute, without samples, no fp32, or
+ * known beforehand). A view (Reshape, Flatten …) shares what is read, replaced and differentiated with what it views.
+ */
 EXP_NODISCARD int session_open(struct graph *g, const struct session_options *options, struct session **out,
 			       struct exp_error *err);
 /* With batch, one thread and no taps. */

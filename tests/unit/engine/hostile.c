@@ -236,6 +236,8 @@ Test(hostile, shapes)
 
 Test(hostile, sizes)
 {
+	model_text_refused("input x 4 2\nTranspose x -> t perm=[1,0,2]\nints s 0\nints e 0\nSlice t,s,e,s -> y",
+			   EXP_ESHAPE, WORDS("class scores are expected"));
 	model_text_refused("input x 100000 100000\nIdentity x -> y", EXP_ELIMIT, WORDS("more than"));
 	model_text_refused("input x 4294967296 4294967296\nIdentity x -> y", EXP_ELIMIT, WORDS("more than"));
 	model_text_refused("input x 1 4 4\nAveragePool x -> h kernel_shape=[1,1] auto_pad=NOTSET\nints p 0 0 99999 "

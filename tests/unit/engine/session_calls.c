@@ -138,6 +138,62 @@ Test(session_calls, gradients_start_and_end_at_taps)
 	tear_down(&f);
 }
 
+/* A view of the input itself: no parameter is behind it. */
+Test(session_calls, a_tapped_view_has_a_gradient)
+{
+	float grad[ROWS * 6], read[ROWS * 6];
+	struct loss loss = { .kind = LOSS_SQUARED_NORM };
+	struct fixture f;
+
+	set_up(&f, "input x 2 3\nparam w 6 4\nFlatten x -> f\nMatMul f,w -> y", "f");
+	run(&f, &(struct session_call){ .taps = &(struct session_tap){ .grad = grad, .read = read },
+					.loss = &loss,
+					.reduce = SESSION_NONE });
+	for (size_t n = 0; n < ROWS; n++)
+		for (size_t i = 0; i < 6; i++) {
+			double want = 0.0;
+
+			for (size_t k = 0; k < 4; k++)
+				for (size_t j = 0; j < 6; j++)
+					want += (double)f.params->values[i * 4 + k] *
+						(double)f.params->values[j * 4 + k] * (double)f.inputs[n * 6 + j];
+			cr_assert_eq(read[n * 6 + i], f.inputs[n * 6 + i]);
+			cr_assert_float_eq(grad[n * 6 + i], want, 1e-4);
+		}
+	tear_down(&f);
+}
+
+/* Held weights are prepared for the forward pass alone. */
+Test(session_calls, held_weights_serve_forward_and_no_tangents)
+{
+	float outputs[2][ROWS * 3], tangents[2][ROWS * 3];
+	struct exp_error err = { 0 };
+	struct fixture f;
+	float *direction;
+
+	set_up(&f, MLP, NULL);
+	direction = numbers(f.floats, 3);
+	for (int held = 0; held < 2; held++) {
+		session_hold(f.session, held ? f.params : NULL);
+		cr_assert_eq(session_forward(f.session, f.params, f.inputs, ROWS, outputs[held]), 0);
+		cr_assert_eq(session_tangent(f.session,
+					     &(struct session_tangent){ .params = f.params,
+									.inputs = f.inputs,
+									.n = ROWS,
+									.direction = direction,
+									.logits = true,
+									.tangents = tangents[held] },
+					     &err),
+			     0, "%s", err.message);
+	}
+	for (size_t i = 0; i < ROWS * 3; i++) {
+		cr_assert_float_eq(outputs[0][i], outputs[1][i], 1e-5f);
+		cr_assert_float_eq(tangents[0][i], tangents[1][i], 1e-4f);
+	}
+	free(direction);
+	tear_down(&f);
+}
+
 /* ---- several directions at once ---- */
 
 Test(session_calls, inner_products_with_several_directions)
@@ -364,6 +420,11 @@ Test(session_calls, unknown_taps_and_contradictions_are_refused)
 
 	cr_assert_eq(session_open(g, &options, &s, &err), EXP_EFIELD);
 	cr_assert_not_null(strstr(err.message, "nothing"));
+	graph_unref(g);
+	g = model_text_load("ids x 5 3\nparam w 3 4\nint two 2\nLess x,two -> b\nCast b -> c to=1\nMatMul c,w -> y");
+	options.taps = (const char *const[]){ "b" };
+	cr_assert_eq(session_open(g, &options, &s, &err), EXP_EFIELD);
+	cr_assert_not_null(strstr(err.message, "no fp32 tensor"), "%s", err.message);
 	graph_unref(g);
 	set_up(&f, MLP, NULL);
 	cr_assert_eq(session_run(f.session,
