@@ -276,18 +276,22 @@ Test(bombs, long_chains)
 /* Weights that the shape says are there, but are not. */
 Test(bombs, shapes_beyond_their_data)
 {
-	static const char *const dims[] = { "\x08\x80\x80\x80\x80\x80\x20",
-					    "\x08\x00\x08\xff\xff\xff\xff\xff\xff\xff\x7f",
-					    "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" };
+	static const struct {
+		size_t rank;
+		uint64_t dims[2];
+	} rows[] = { { 1, { (uint64_t)1 << 40 } }, { 2, { 0, INT64_MAX } }, { 1, { UINT64_MAX } }, { 1, { 2 } } };
 
-	for (size_t i = 0; i < sizeof(dims) / sizeof(dims[0]); i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf tensor = { 0 }, graph = { 0 }, file = { 0 }, opset = { 0 };
 		struct exp_error err = { 0 };
 		struct graph *g = NULL;
-		size_t size = i == 0 ? 7 : i == 1 ? 11 : 11;
 
-		buf_add(&tensor, dims[i], size);
-		buf_add(&tensor, "\x10\x01", 2);
+		for (size_t k = 0; k < rows[i].rank; k++) {
+			wire_key(&tensor, 1, 0);
+			wire_varint(&tensor, rows[i].dims[k]);
+		}
+		wire_key(&tensor, 2, 0);
+		wire_varint(&tensor, 1);
 		wire_bytes(&tensor, 8, "w", 1);
 		wire_bytes(&tensor, 9, "1234", 4);
 		wire_bytes(&graph, 5, tensor.data, tensor.size);
