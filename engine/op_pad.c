@@ -8,6 +8,7 @@
 #include "engine/op.h"
 
 enum { PADS = 1, VALUE = 2 };
+enum { MOST_ALONG_ONE = 1 << 24 }; /* outputs along a dimension */
 enum mode { CONSTANT, REFLECT, EDGE };
 
 #define PADDING SIZE_MAX /* in place of an index: the constant */
@@ -93,14 +94,14 @@ static size_t source_of(enum mode mode, int64_t o, int64_t pad, int64_t n)
 
 static int infer_dim(struct op_build *b, enum mode mode, size_t d, const int64_t pads[2], struct exp_error *err)
 {
-	const int64_t limit = (int64_t)SHAPE_MAX_COUNT;
+	const int64_t limit = MOST_ALONG_ONE;
 	struct pad *c = b->config;
 	int64_t n = (int64_t)c->in[d], out;
 
 	if (pads[0] < -limit || pads[0] > limit || pads[1] < -limit || pads[1] > limit)
 		return error_set(err, EXP_ELIMIT, "pads holds %" PRId64 " and %" PRId64, pads[0], pads[1]);
 	out = n + pads[0] + pads[1];
-	if (out < 0 || out > limit || (n == 0 && out > 0 && mode != CONSTANT))
+	if (out < 0 || (out > limit && out > n) || (n == 0 && out > 0 && mode != CONSTANT))
 		return error_set(err, EXP_ESHAPE, "dimension %zu of %" PRId64 " cannot be padded to %" PRId64, d, n,
 				 out);
 	c->out[d] = (size_t)out;

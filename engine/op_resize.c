@@ -16,7 +16,7 @@
 
 enum { UPSAMPLE, RESIZE };
 enum { X, ROI, SCALES, SIZES };
-enum { MOST_TAPS = 4 };
+enum { MOST_TAPS = 4, MOST_ALONG_ONE = 1 << 24 /* outputs along a dimension */ };
 
 enum mode { NEAREST, LINEAR, CUBIC };
 enum coordinates { HALF_PIXEL, PYTORCH_HALF_PIXEL, ALIGN_CORNERS, ASYMMETRIC, TF_HALF_PIXEL_FOR_NN, CROP_AND_RESIZE };
@@ -163,7 +163,7 @@ static int read_requests(const struct op_build *b, const struct resize *c, struc
 		struct request *q = &requests[d];
 		double width = sizes ? (double)sizes[d] : floor((double)(scales[d] * (float)x->dims[d]));
 
-		if (width < 0.0 || width > (double)SHAPE_MAX_COUNT || x->dims[d] == 0)
+		if (width < 0.0 || width > MOST_ALONG_ONE || x->dims[d] == 0)
 			return error_set(err, EXP_ESHAPE, "dimension %zu of %zu cannot become %g", d, x->dims[d],
 					 width);
 		q->in = x->dims[d];
