@@ -6,6 +6,7 @@ The goldens come from tools/golden/make_offline_goldens.py. Nothing but Python's
 import ast
 import csv
 import json
+import math
 import pathlib
 import struct
 import subprocess
@@ -172,6 +173,28 @@ class Numbers(Offline):
         text = run("onnx", "inspect", GOLDEN / "mlp.onnx").stdout
         for word in ("Gemm", "Tanh", "hidden.weight"):
             self.assertIn(word, text)
+
+    def test_sequences_have_a_label_at_each_position(self):
+        """Scores against the outputs of the same model; -100 is no label."""
+        folder, rows, positions, classes = pathlib.Path(self.folder.name), 40, 6, 32
+        tokens = [(5 * i * i + i) % classes for i in range(rows * positions)]
+        labels = [-100 if i % 7 == 0 else token for i, token in enumerate(tokens[1:] + tokens[:1])]
+        for name, numbers in (("x", tokens), ("y", labels)):
+            write_npy(folder / f"{name}.npy", "<i8", (rows, positions), struct.pack(f"<{len(numbers)}q", *numbers))
+        model = GOLDEN.parent / "engine" / "models" / "gpt.onnx", "--inputs", folder / "x.npy"
+        done = run("onnx", "run", *model, "--out", self.out)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        shape, outputs = load_npy(self.out)
+        self.assertEqual(shape, (rows, positions * classes))
+        right, losses = 0, [[] for _ in range(rows)]
+        for i, label in enumerate(labels):
+            logits = outputs[i * classes:(i + 1) * classes]
+            if label != -100:
+                right += logits[label] == max(logits)
+                losses[i // positions].append(math.log(sum(map(math.exp, logits))) - logits[label])
+        shown = json.loads(run("onnx", "score", *model, "--labels", folder / "y.npy", "--json").stdout)
+        self.assertAlmostEqual(shown["accuracy"], right / sum(map(len, losses)), places=9)
+        self.assertAlmostEqual(shown["mean_loss"], sum(sum(row) / len(row) for row in losses) / rows, places=5)
 
     def test_what_a_file_leaves_open(self):
         """The dimension of 5 features of mlp.onnx, made one without number and symbol."""
