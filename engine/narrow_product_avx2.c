@@ -12,7 +12,7 @@
 #define V_STORE(p, v)  _mm256_storeu_ps(p, v)
 #define V_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 
-#include "engine/narrow_product_lanes.h"
+#include "engine/narrow_product_lanes.inc"
 
 SHAPE(wide, 3, 4)
 SHAPE(middle, 6, 2)

@@ -12,7 +12,7 @@
 #define V_STORE(p, v)  _mm512_storeu_ps(p, v)
 #define V_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 
-#include "engine/narrow_product_lanes.h"
+#include "engine/narrow_product_lanes.inc"
 
 SHAPE(wide, 6, 4)
 SHAPE(middle, 12, 2)

@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) TARGET void store_two(float *to, co
 	_mm_storeu_ps(to + at[1], _mm256_extractf128_ps(v, 1));
 }
 
-#include "engine/winograd_lanes.h"
+#include "engine/winograd_lanes.inc"
 
 static const struct winograd_kernels kernels = KERNELS("AVX2");
 const struct winograd_kernels *const winograd_kernels_avx2 = &kernels;

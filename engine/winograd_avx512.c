@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) TARGET void store_four(float *to, c
 	_mm_storeu_ps(to + at[3], _mm512_extractf32x4_ps(v, 3));
 }
 
-#include "engine/winograd_lanes.h"
+#include "engine/winograd_lanes.inc"
 
 static const struct winograd_kernels kernels = KERNELS("AVX-512");
 const struct winograd_kernels *const winograd_kernels_avx512 = &kernels;

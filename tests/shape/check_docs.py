@@ -3,7 +3,6 @@
 
 - expunge.1 has every command with every option that its --help shows; expunge-verify.1 and expunged.8 likewise
 - expunge.conf.5 has every setting with its default; packaging/expunge.conf is what expunged --print-config prints
-- the table of operators has a row for each that the sources name
 - docs/operate.md has every role, and every field of a policy
 - docs/audit.md has every type of leaf; docs/verification.md or README.md every verdict and outcome
 - every repository path and make target that a document names is there, and every relative link leads somewhere
@@ -80,11 +79,6 @@ def check_settings():
 
 def check_words():
     readme, operate = read("README.md"), read("docs/operate.md")
-    sources = "".join(path.read_text() for path in ROOT.glob("engine/op_*.c"))
-    operators = set(re.findall(r'\.name = "([A-Z]\w+)"', sources))
-    operators |= set(re.findall(r'^const struct op \w+ = \w+\("(\w+)"', sources, re.M))
-    rows = len(re.findall(r"^\tX\(op_", read("engine/ops.c"), re.M))
-    need(len(operators) == rows, f"engine/ops.c has {rows} operators, the sources name {len(operators)}")
     for role in re.findall(r'"(\w+)"\)$', read("storage/role.def"), re.M):
         need(f"`{role}`" in operate, f"docs/operate.md: the role {role} is missing")
     policy = re.search(r"fields\[\] = \{(.*?)\n\};", read("erasure/policy.c"), re.S).group(1)
