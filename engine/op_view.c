@@ -204,7 +204,8 @@ static size_t sample_dim(const struct target *t, size_t outer)
 
 		if (size == t->batch && before == 1)
 			return d;
-		if (before * t->batch > 0 && size % (before * t->batch) == 0 && (fallback == NO_DIM || (before == 1 && d + 1 < t->shape.rank)))
+		if (before * t->batch > 0 && size % (before * t->batch) == 0 &&
+		    (fallback == NO_DIM || (before == 1 && d + 1 < t->shape.rank)))
 			fallback = d;
 		front *= size;
 	}
