@@ -22,8 +22,8 @@ struct turn {
 struct lanes {
 	unsigned threads;
 	size_t turns;
-	struct turn *at; /* [turns] */
-	struct lane *others;   /* [threads - 1] */
+	struct turn *at;     /* [turns] */
+	struct lane *others; /* [threads - 1] */
 
 	struct lock lock;
 	struct condition work, done;

@@ -55,7 +55,8 @@ struct function {
 
 ONE(exp)
 ONE(expm1)
-ONE(log) ONE(tanh) ONE(erf) ONE(sigmoid) ONE(softplus) ONE(gelu) ONE(gelu_tanh)
+ONE(log)
+ONE(tanh) ONE(erf) ONE(sigmoid) ONE(softplus) ONE(gelu) ONE(gelu_tanh)
 
     static const struct function functions[] = {
 	    { "exp", one_exp, exp, 1 },
