@@ -10,9 +10,8 @@
 #include "base/mem.h"
 #include "engine/onnx_input.h"
 #include "engine/onnx_tensor.h"
+#include "engine/onnx_text.h"
 #include "engine/opset.h"
-
-enum { MAX_NAME = 512 };
 
 /* Value names in sorted order. */
 struct name_entry {
@@ -35,38 +34,14 @@ static int no_memory(struct exp_error *err)
 	return error_set(err, EXP_EMEMORY, "not enough memory to load the model");
 }
 
-/* Names reach messages, JSON and file headers: printable UTF-8 of a sane length only. */
-static bool is_clean_name(const char *name)
-{
-	const unsigned char *c = (const unsigned char *)name;
-	size_t length = strnlen(name, MAX_NAME + 1);
-
-	if (length > MAX_NAME)
-		return false;
-	while (*c) {
-		unsigned follow = *c < 0x80                 ? 0
-				  : *c >= 0xc2 && *c < 0xe0 ? 1
-				  : *c >= 0xe0 && *c < 0xf0 ? 2
-				  : *c >= 0xf0 && *c < 0xf5 ? 3
-							    : 9;
-
-		if (*c < 0x20 || *c == 0x7f || follow == 9)
-			return false;
-		for (c++; follow > 0; follow--, c++)
-			if ((*c & 0xc0) != 0x80)
-				return false;
-	}
-	return true;
-}
-
 static int copy_name(struct loader *l, const char *from, const char **to)
 {
 	if (!from)
 		from = "";
-	if (!is_clean_name(from))
+	if (!onnx_is_clean_text(from))
 		return error_set(l->err, EXP_EPARSE,
 				 "the ONNX file holds a name that is not printable UTF-8 of at most %d bytes",
-				 MAX_NAME);
+				 ONNX_MAX_TEXT);
 	*to = arena_try_strdup(&l->g->arena, from);
 	return *to ? 0 : no_memory(l->err);
 }
@@ -524,7 +499,7 @@ static int link_node(struct loader *l, size_t index)
 						 "node %zu \"%s\" (%s) uses \"%.64s\", which no input, initializer or "
 						 "earlier node gives",
 						 index, to->name ? to->name : "", to->op_type,
-						 is_clean_name(from->input[i]) ? from->input[i] : "?");
+						 onnx_is_clean_text(from->input[i]) ? from->input[i] : "?");
 		}
 		to->inputs[i] = v;
 	}
