@@ -20,6 +20,7 @@ enum {
 	   where taps stand apart; no more, so that what is packed stays in cache. */
 	POSITIONS = 256,
 	POSITIONS_OF_TAPS = 1024,
+	LINE = 16,      /* floats of a line of cache */
 	DIRECTIONS = 8, /* that a gradient is multiplied with before it is formed again for the next ones */
 };
 
@@ -146,6 +147,17 @@ static void add_to_weight(const struct tile *t, const float *buffer, float facto
 	}
 }
 
+/* Asks for out's part, so that it is near when the samples have been summed; not where that is sooner than it comes. */
+static void expect_weight(const struct tile *t, const float *out)
+{
+	struct tile_place part = place_of(t);
+	size_t width = (part.lanes - 1) * part.lane_step + t->p->taps;
+
+	for (size_t i = 0; t->p->taps > 1 && i < part.rows; i++)
+		for (size_t j = 0; j < width + LINE - 1; j += LINE)
+			__builtin_prefetch(out + part.at + i * part.row_step + (j < width ? j : width - 1), 0, 2);
+}
+
 /* buffer = the weight's part, zero where there is none */
 static void take_from_weight(const struct tile *t, const float *weight, float *buffer)
 {
@@ -164,6 +176,7 @@ static void take_from_weight(const struct tile *t, const float *weight, float *b
 
 static void add_sums(const struct tile *t)
 {
+	expect_weight(t, t->p->reduce->out);
 	for (size_t n = 0; n < t->p->samples; n++)
 		form(t, n, n == 0 ? TILE_SET : TILE_ADD);
 	add_to_weight(t, finish(t), t->p->scale, t->p->reduce->out);
@@ -173,6 +186,7 @@ static void add_squares(const struct tile *t)
 {
 	const struct tile_product *p = t->p;
 
+	expect_weight(t, p->reduce->out);
 	memset(t->sum, 0, t->floats * sizeof(*t->sum));
 	for (size_t n = 0; n < p->samples; n++) {
 		if (p->chunk_lines >= p->lines && !p->inverse)
