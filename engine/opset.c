@@ -151,7 +151,7 @@ static int check_axis(const struct op_build *b, struct exp_error *err)
 	int64_t axis = (int64_t)rank - (int64_t)other;
 	int rc = op_get_int(b, "axis", &axis, err);
 
-	if (rc || axis + (int64_t)other == (int64_t)rank)
+	if (rc || axis == (int64_t)rank - (int64_t)other)
 		return rc;
 	return error_set(err, EXP_EUNSUPPORTED, "broadcasting along axis %" PRId64 " is not supported", axis);
 }
