@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "base/check.h"
+#include "engine/packed_product.h"
 
 void blas_use_one_thread(void)
 {
@@ -64,6 +65,10 @@ void blas_multiply(const struct blas_product *p)
 		return;
 	if ((p->m == 1 || p->n == 1) && p->k > 0) {
 		multiply_line(p, lda, ldb, ldc);
+		return;
+	}
+	if (packed_product_suits(p)) {
+		packed_product_run(p, NULL, NULL);
 		return;
 	}
 	cblas_sgemm(CblasRowMajor, p->trans_a ? CblasTrans : CblasNoTrans, p->trans_b ? CblasTrans : CblasNoTrans,

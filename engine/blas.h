@@ -1,8 +1,10 @@
 /*
- * blas.h: matrix products (OpenBLAS, one thread). The only user of cblas.h.
+ * blas.h: matrix products: OpenBLAS on one thread, or engine/packed_product.h where that is faster. The only user of
+ * cblas.h.
  *
- * Results are a function of the operands, the OpenBLAS build and the core type that it detects, never of threads:
- * callers that need parallelism split their own work. blas_config says which build and core that is.
+ * Results are a function of the operands, the machine's vector level, the OpenBLAS build and the core type that it
+ * detects, never of threads: callers that need parallelism split their own work. blas_config says which build and core
+ * that is.
  */
 #ifndef ENGINE_BLAS_H
 #define ENGINE_BLAS_H

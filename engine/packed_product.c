@@ -1,21 +1,27 @@
 /*
  * The loops around tiles:
  *
- *   for each block of rows, for each stretch of the summed index:
+ *   for each block of rows, for each stretch of the summed index: pack the left operand where it lies badly
  *     for up to three panels of the right operand: pack them, unless they are
  *       for each tile's rows: form the tile, added to what the stretches before have left
  */
 #include "engine/packed_product.h"
 
-#include <string.h>
-
 #include "engine/packed_product_internal.h"
 
 enum {
-	DEPTH = 256,         /* of a stretch: its three panels take 48 KiB */
-	BLOCK = 480,         /* rows whose stretches stay in cache */
-	FEW_ROWS = 18,       /* for which packing is not worth it */
-	SMALL_FLOATS = 8192, /* of a right operand that stays in the nearest cache as it lies */
+	DEPTH = 256,        /* of a stretch: three panels of it take 48 KiB */
+	BLOCK = 480,        /* rows whose stretches stay in cache as they lie */
+	PACKED_BLOCK = 128, /* rows that are packed together */
+	FEW_ROWS = 18,      /* for which the right operand is not worth packing */
+	SOME_ROWS = 256,    /* for which it is not unless its rows fall on each other */
+	MANY_COLUMNS = 96,  /* for which the left operand is worth packing */
+	NEAR_FLOATS = 8192, /* of an operand that stays in the nearest cache as it lies */
+	L2_FLOATS = 1 << 18,
+	MANY_FLOATS = 1 << 20,
+	SMALL_SIZE = 1000000, /* multiplications */
+	LARGE_SIZE = 4000000,
+	FAR_STEP = 1024, /* floats from row to row that make rows fall on each other in the cache */
 };
 
 static size_t least(size_t a, size_t b)
@@ -28,31 +34,42 @@ static size_t parts(size_t whole, size_t most)
 	return (whole + most - 1) / most;
 }
 
-bool packed_product_is_fast(void)
+/* Part i of count parts that differ by one at most. */
+static size_t share(size_t whole, size_t count, size_t i)
 {
-	return product_kernels() != &product_kernels_plain;
+	return whole / count + (i < whole % count ? 1 : 0);
 }
 
-size_t packed_product_floats(size_t n, size_t k)
-{
-	return parts(n, PRODUCT_LANES) * PRODUCT_LANES * k;
-}
+/* What a product's tiles are added to. */
+struct start {
+	const float *data; /* NULL: nothing */
+	size_t row;
+	float factor;
+};
 
-/* Operands as the loops see them. */
 struct work {
 	const struct product_kernels *kernels;
 	size_t m, n, k;
-	const float *left, *right, *panels;
+	const float *left, *right;
 	size_t left_row, left_step, right_step, right_column;
-	bool in_place;
-	float *packed;
-	struct product_tile tile; /* alpha and the rows' steps */
-	const float *start;
 	float *out;
+	size_t out_row;
+	float alpha;
+	struct start start;
+	const float *panels;               /* the whole right operand's, or NULL */
+	bool in_place;                     /* the right operand is read as it lies */
+	float *packed_left, *packed_right; /* of a stretch; left NULL: it is read as it lies */
 };
 
+/* A stretch of the summed index of a block of rows. */
+struct stretch {
+	size_t row, rows, t, depth;
+};
+
+/* ---- packing ---- */
+
 /* Columns first … first+count-1 of the right operand from place t on, depth places. */
-static void pack(const struct work *w, size_t t, size_t depth, size_t first, size_t count, float *to)
+static void pack_right(const struct work *w, size_t t, size_t depth, size_t first, size_t count, float *to)
 {
 	struct tile_pack p = { .src = w->right + t * w->right_step + first * w->right_column,
 			       .outer_count = 1,
@@ -66,53 +83,88 @@ static void pack(const struct work *w, size_t t, size_t depth, size_t first, siz
 	tile_pack(tile_kernels(), &p, to);
 }
 
-/* The places of a stretch at which the last panel, read whole, would end beyond the right operand. */
-static size_t guarded(const struct work *w, size_t t, size_t column, const struct product_tile *tile)
+static void pack_left(const struct work *w, const struct stretch *s)
 {
-	size_t end = column + parts(tile->columns, PRODUCT_LANES) * PRODUCT_LANES;
-	size_t few = end > w->n ? (end - w->n) / w->right_step + 1 : 0, behind = w->k - t - tile->depth;
+	struct tile_pack p = { .src = w->left + s->row * w->left_row + s->t * w->left_step,
+			       .outer_count = 1,
+			       .positions = s->depth,
+			       .elements = s->rows,
+			       .position = w->left_step,
+			       .element = w->left_row,
+			       .width = TILE_ROWS,
+			       .panel = s->depth * TILE_ROWS };
 
-	return few > behind ? least(few - behind, tile->depth) : 0;
+	tile_pack(tile_kernels(), &p, w->packed_left);
 }
 
-/* The right operand of a tile: where it lies, or packed. */
-static void set_right(const struct work *w, size_t t, size_t column, struct product_tile *tile)
+/* ---- tiles ---- */
+
+/* The places of a stretch at which the last panel, read whole, would end beyond the right operand. */
+static size_t guarded(const struct work *w, const struct stretch *s, size_t column, size_t columns)
+{
+	size_t end = column + parts(columns, PRODUCT_LANES) * PRODUCT_LANES;
+	size_t few = end > w->n ? (end - w->n) / w->right_step + 1 : 0, behind = w->k - s->t - s->depth;
+
+	return few > behind ? least(few - behind, s->depth) : 0;
+}
+
+/* The tile's right operand: where it lies, or packed. */
+static void set_right(const struct work *w, const struct stretch *s, size_t column, struct product_tile *tile)
 {
 	tile->right_step = PRODUCT_LANES;
 	tile->guarded = 0;
 	if (w->panels) {
-		tile->right = w->panels + (column * w->k + t * PRODUCT_LANES);
+		tile->right = w->panels + column * w->k + s->t * PRODUCT_LANES;
 		tile->right_panel = w->k * PRODUCT_LANES;
 	} else if (w->in_place) {
-		tile->right = w->right + t * w->right_step + column;
+		tile->right = w->right + s->t * w->right_step + column;
 		tile->right_panel = PRODUCT_LANES;
 		tile->right_step = w->right_step;
-		tile->guarded = guarded(w, t, column, tile);
+		tile->guarded = guarded(w, s, column, tile->columns);
 	} else {
-		pack(w, t, tile->depth, column, tile->columns, w->packed);
-		tile->right = w->packed;
-		tile->right_panel = tile->depth * PRODUCT_LANES;
+		pack_right(w, s->t, s->depth, column, tile->columns, w->packed_right);
+		tile->right = w->packed_right;
+		tile->right_panel = s->depth * PRODUCT_LANES;
 	}
 }
 
-/* All rows of a block by the columns of one tile. Rows are shared out evenly: a tile of few takes as long as one of
- * more. */
-static void form_columns(const struct work *w, size_t row, size_t rows, size_t t, size_t column,
+static const float *left_at(const struct work *w, const struct stretch *s, size_t row)
+{
+	if (w->packed_left)
+		return w->packed_left + row / TILE_ROWS * (s->depth * TILE_ROWS) + row % TILE_ROWS;
+	return w->left + (s->row + row) * w->left_row + s->t * w->left_step;
+}
+
+/* Rows of tile i, of count. Shared out evenly: a tile of few takes as long as one of more. Packed, they must not go
+ * across a panel's end. */
+static size_t rows_of(const struct work *w, const struct stretch *s, size_t most, size_t i, size_t count)
+{
+	return w->packed_left ? least(s->rows - i * most, most) : share(s->rows, count, i);
+}
+
+static size_t most_rows(const struct work *w)
+{
+	size_t most = w->kernels->rows;
+
+	for (; w->packed_left && TILE_ROWS % most; most--)
+		;
+	return most;
+}
+
+/* All rows of a block by the columns of one tile. */
+static void form_columns(const struct work *w, const struct stretch *s, const struct start *start, size_t column,
 			 struct product_tile *tile)
 {
-	size_t tiles = parts(rows, w->kernels->rows), panels = parts(tile->columns, PRODUCT_LANES);
-	const float *start = w->start ? w->start + row * tile->start_row + column : NULL;
+	size_t most = most_rows(w), count = parts(s->rows, most), panels = parts(tile->columns, PRODUCT_LANES);
 
-	tile->left = w->left + row * w->left_row + t * w->left_step;
-	tile->out = w->out + row * tile->out_row + column;
-	for (size_t i = 0; i < tiles; i++) {
-		size_t count = rows / tiles + (i < rows % tiles ? 1 : 0);
+	for (size_t i = 0, row = 0; i < count; i++) {
+		size_t rows = rows_of(w, s, most, i, count);
 
-		tile->start = start;
-		w->kernels->form[panels - 1][count](tile);
-		tile->left += count * w->left_row;
-		tile->out += count * tile->out_row;
-		start = start ? start + count * tile->start_row : NULL;
+		tile->left = left_at(w, s, row);
+		tile->start = start->data ? start->data + (s->row + row) * start->row + column : NULL;
+		tile->out = w->out + (s->row + row) * w->out_row + column;
+		w->kernels->form[panels - 1][rows](tile);
+		row += rows;
 	}
 }
 
@@ -122,94 +174,139 @@ static size_t panels_at(size_t rest, size_t most)
 	return rest == 4 && most == 3 ? 2 : least(rest, most);
 }
 
-static void form_stretch(const struct work *w, size_t row, size_t rows, size_t t, size_t depth)
+static void form_stretch(const struct work *w, const struct stretch *s, const struct start *start)
 {
 	size_t panels = parts(w->n, PRODUCT_LANES), count;
-	struct product_tile tile = w->tile;
+	struct product_tile tile = { .depth = s->depth,
+				     .left_row = w->packed_left ? 1 : w->left_row,
+				     .left_step = w->packed_left ? (size_t)TILE_ROWS : w->left_step,
+				     .start_row = start->row,
+				     .out_row = w->out_row,
+				     .alpha = w->alpha,
+				     .beta = start->factor };
 
-	tile.depth = depth;
+	if (w->packed_left)
+		pack_left(w, s);
 	for (size_t p = 0; p < panels; p += count) {
 		size_t column = p * PRODUCT_LANES;
 
 		count = panels_at(panels - p, w->kernels->panels);
 		tile.columns = least(w->n - column, count * PRODUCT_LANES);
-		set_right(w, t, column, &tile);
-		form_columns(w, row, rows, t, column, &tile);
+		set_right(w, s, column, &tile);
+		form_columns(w, s, start, column, &tile);
 	}
 }
 
-static void form_all(struct work *w)
+static void form_all(const struct work *w)
 {
-	size_t blocks = parts(w->m, BLOCK), stretches = w->m > w->kernels->rows || !w->panels ? parts(w->k, DEPTH) : 1;
-	struct work first = *w;
+	size_t blocks = parts(w->m, w->packed_left ? PACKED_BLOCK : BLOCK);
+	size_t stretches = w->panels && w->m <= w->kernels->rows ? 1 : parts(w->k, DEPTH);
+	struct start before = { w->out, w->out_row, 1.0f };
+	struct stretch s = { 0 };
 
-	w->start = w->out;
-	w->tile.start_row = w->tile.out_row;
-	w->tile.beta = 1.0f;
-	for (size_t i = 0, row = 0; i < blocks; i++) {
-		size_t rows = w->m / blocks + (i < w->m % blocks ? 1 : 0);
-
-		for (size_t j = 0, t = 0; j < stretches; j++) {
-			size_t depth = w->k / stretches + (j < w->k % stretches ? 1 : 0);
-
-			form_stretch(j ? w : &first, row, rows, t, depth);
-			t += depth;
+	for (size_t i = 0; i < blocks; i++) {
+		s.rows = share(w->m, blocks, i);
+		s.t = 0;
+		for (size_t j = 0; j < stretches; j++) {
+			s.depth = share(w->k, stretches, j);
+			form_stretch(w, &s, j ? &before : &w->start);
+			s.t += s.depth;
 		}
-		row += rows;
+		s.row += s.rows;
 	}
+}
+
+/* ---- products ---- */
+
+bool packed_product_is_fast(void)
+{
+	return product_kernels() != &product_kernels_plain;
+}
+
+/* OpenBLAS has kernels for small products that pack nothing, but for AVX-512 only, and hardly for a transposed B. Where
+ * neither operand stays in the cache, its blocks are better chosen. All as measured. */
+bool packed_product_suits(const struct blas_product *p)
+{
+	const struct product_kernels *k = product_kernels();
+	double size = (double)p->m * (double)p->n * (double)p->k;
+
+	if (k == &product_kernels_plain || p->m < 2 || p->n < 2 || p->n * p->k >= MANY_FLOATS)
+		return false;
+	if (k != product_kernels_avx512)
+		return !p->trans_a || size < LARGE_SIZE;
+	if (p->m < 5)
+		return false;
+	return size > SMALL_SIZE || (p->trans_b && !p->trans_a && p->n >= 2 * PRODUCT_LANES);
+}
+
+size_t packed_product_floats(size_t n, size_t k)
+{
+	return parts(n, PRODUCT_LANES) * PRODUCT_LANES * k;
+}
+
+/* The right operand is better read as it lies. */
+static bool stays_in_place(const struct blas_product *p, size_t ldb)
+{
+	return p->m <= FEW_ROWS || (p->m <= SOME_ROWS && ldb < FAR_STEP && p->k * ldb <= L2_FLOATS) ||
+	       p->k * ldb <= NEAR_FLOATS;
 }
 
 static struct work work_of(const struct blas_product *p)
 {
 	size_t lda = p->lda ? p->lda : p->trans_a ? p->m : p->k, ldb = p->ldb ? p->ldb : p->trans_b ? p->k : p->n;
 
-	return (struct work){
-		.kernels = product_kernels(),
-		.m = p->m,
-		.n = p->n,
-		.k = p->k,
-		.left = p->a,
-		.right = p->b,
-		.left_row = p->trans_a ? 1 : lda,
-		.left_step = p->trans_a ? lda : 1,
-		.right_step = p->trans_b ? 1 : ldb,
-		.right_column = p->trans_b ? ldb : 1,
-		.in_place = !p->trans_b && (p->m <= FEW_ROWS || p->k * ldb <= SMALL_FLOATS),
-	};
+	return (struct work){ .kernels = product_kernels(),
+			      .m = p->m,
+			      .n = p->n,
+			      .k = p->k,
+			      .left = p->a,
+			      .right = p->b,
+			      .left_row = p->trans_a ? 1 : lda,
+			      .left_step = p->trans_a ? lda : 1,
+			      .right_step = p->trans_b ? 1 : ldb,
+			      .right_column = p->trans_b ? ldb : 1,
+			      .out = p->c,
+			      .out_row = p->ldc ? p->ldc : p->n,
+			      .alpha = p->alpha,
+			      .start = { p->beta == 0.0f ? NULL : p->c, p->ldc ? p->ldc : p->n, p->beta },
+			      .in_place = !p->trans_b && stays_in_place(p, ldb) };
+}
+
+static bool packs_left(const struct work *w)
+{
+	size_t far = w->left_step == 1 ? w->left_row : 2 * w->left_step;
+
+	return far >= FAR_STEP && w->n >= MANY_COLUMNS && w->m > w->kernels->rows;
 }
 
 void packed_product_pack(const struct blas_product *p, float *panels)
 {
 	struct work w = work_of(p);
 
-	pack(&w, 0, p->k, 0, p->n, panels);
+	pack_right(&w, 0, p->k, 0, p->n, panels);
 }
 
-static void add_nothing(const struct blas_product *p, const struct work *w)
+static void form_empty(const struct work *w)
 {
-	for (size_t i = 0; i < p->m; i++)
-		for (size_t j = 0; j < p->n; j++)
-			w->out[i * w->tile.out_row + j] =
-			    w->start ? w->tile.beta * w->start[i * w->tile.start_row + j] : 0.0f;
+	const struct start *s = &w->start;
+
+	for (size_t i = 0; i < w->m; i++)
+		for (size_t j = 0; j < w->n; j++)
+			w->out[i * w->out_row + j] = s->data ? s->factor * s->data[i * s->row + j] : 0.0f;
 }
 
 void packed_product_run(const struct blas_product *p, const float *panels, const float *bias)
 {
-	_Alignas(64) float packed[DEPTH * PRODUCT_COLUMNS];
+	_Alignas(64) float left[DEPTH * PACKED_BLOCK], right[DEPTH * PRODUCT_COLUMNS];
 	struct work w = work_of(p);
 
 	w.panels = panels;
-	w.packed = packed;
-	w.out = p->c;
-	w.start = bias ? bias : p->beta == 0.0f ? NULL : p->c;
-	w.tile.alpha = p->alpha;
-	w.tile.beta = bias ? 1.0f : p->beta;
-	w.tile.left_row = w.left_row;
-	w.tile.left_step = w.left_step;
-	w.tile.out_row = p->ldc ? p->ldc : p->n;
-	w.tile.start_row = bias ? 0 : w.tile.out_row;
-	if (p->k == 0)
-		add_nothing(p, &w);
+	w.packed_right = right;
+	w.packed_left = packs_left(&w) ? left : NULL;
+	if (bias)
+		w.start = (struct start){ bias, 0, 1.0f };
+	if (w.k == 0)
+		form_empty(&w);
 	else
 		form_all(&w);
 }

@@ -7,8 +7,8 @@
  * may be packed once, and one that lies well as it is, is read in place. The left operand is always read in place.
  *
  * Numbers: additions happen in an order that follows from the shapes, from how the operands are stored and from the
- * machine's vector level alone. Ownership: the caller's, all of it. Nothing is allocated; a call takes 64 KiB of stack.
- * Threads: any.
+ * machine's vector level alone. Ownership: the caller's, all of it. Nothing is allocated; a call takes 192 KiB of
+ * stack. Threads: any.
  */
 #ifndef ENGINE_PACKED_PRODUCT_H
 #define ENGINE_PACKED_PRODUCT_H
@@ -17,6 +17,9 @@
 
 /* Whether this machine has tiles that are faster than its BLAS. */
 bool packed_product_is_fast(void);
+
+/* Whether they are faster for this product, packed on the way; a and b are not looked at. */
+bool packed_product_suits(const struct blas_product *p);
 
 /* Floats of a packed right operand [k, n]. */
 size_t packed_product_floats(size_t n, size_t k);
