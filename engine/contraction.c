@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/contraction_internal.h"
+#include "engine/packed_product.h"
 
 /* ---- products ---- */
 
@@ -11,6 +12,7 @@ struct walk {
 	float alpha, beta;
 	float *out;
 	const float *left, *right;
+	const float *panels, *bias; /* of the right operand, the same in all loops; NULL */
 };
 
 /* Three loops over elements of any steps. */
@@ -44,7 +46,10 @@ static void multiply(const struct walk *w, float beta)
 	p.c = w->out;
 	p.alpha = w->alpha;
 	p.beta = beta;
-	blas_multiply(&p);
+	if (w->panels || w->bias)
+		packed_product_run(&p, w->panels, w->bias);
+	else
+		blas_multiply(&p);
 }
 
 /* Loops depth …; what they sum over comes last and adds to what was written first. */
@@ -65,19 +70,56 @@ static void walk_loops(const struct walk *from, size_t depth, float beta)
 	}
 }
 
-void contraction_run(const struct contraction *c, enum contraction_operand target,
-		     float *const data[CONTRACTION_OPERANDS], float alpha, float beta)
+/* w: its order, factors, panels and bias are set. */
+static void run(const struct contraction *c, enum contraction_operand target, float *const data[CONTRACTION_OPERANDS],
+		struct walk w)
 {
-	struct walk w = { .order = &c->orders[target], .alpha = alpha, .beta = beta, .out = data[target] };
-
+	w.out = data[target];
 	w.left = data[contraction_left(target)];
 	w.right = data[contraction_right(target)];
 	if (c->count[target] == 0)
 		return;
 	if (!w.order->empty)
-		walk_loops(&w, 0, beta);
-	else if (beta == 0.0f)
+		walk_loops(&w, 0, w.beta);
+	else if (w.beta == 0.0f)
 		memset(w.out, 0, c->count[target] * sizeof(*w.out));
+}
+
+void contraction_run(const struct contraction *c, enum contraction_operand target,
+		     float *const data[CONTRACTION_OPERANDS], float alpha, float beta)
+{
+	run(c, target, data, (struct walk){ .order = &c->orders[target], .alpha = alpha, .beta = beta });
+}
+
+/* ---- forward ---- */
+
+void contraction_forward(const struct contraction *c, const struct op_run *r, float alpha, float beta,
+			 const float *bias)
+{
+	float *data[] = { (float *)r->in[0].f, (float *)r->in[1].f, r->out[0].f };
+	struct walk w = { .order = &c->orders[CONTRACTION_Y], .alpha = alpha, .beta = beta, .bias = bias };
+
+	w.panels = c->prepares ? r->prepared : NULL;
+	run(c, CONTRACTION_Y, data, w);
+}
+
+bool contraction_takes_bias(const struct contraction *c, const struct op_run *r, size_t columns)
+{
+	const struct contraction_order *o = &c->orders[CONTRACTION_Y];
+
+	for (size_t i = 0; i < o->loop_count; i++)
+		if (o->loops[i].summed)
+			return false;
+	return !o->empty && !o->strided && !o->exchanged && o->product.n == columns &&
+	       ((c->prepares && r->prepared) || packed_product_suits(&o->product));
+}
+
+void contraction_prepare(const struct contraction *c, const struct op_run *r, float *prepared)
+{
+	struct blas_product p = c->orders[CONTRACTION_Y].product;
+
+	p.b = r->in[1].f;
+	packed_product_pack(&p, prepared);
 }
 
 /* ---- gradients ---- */

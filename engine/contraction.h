@@ -62,12 +62,13 @@ struct contraction {
 	size_t count[CONTRACTION_OPERANDS]; /* elements */
 	struct contraction_order orders[CONTRACTION_OPERANDS];
 	struct contraction_weight weights[2];
+	bool prepares; /* B is a weight that forward reads in panels when these were prepared */
 };
 
 /*
  * For inputs 0 and 1 (B may be missing: a number that all letters go without) and output 0, whose shape is set: where
- * the samples are, orders, weights, flops, scratch of reductions. EXP_EUNSUPPORTED when samples would be mixed, or a
- * weight's gradient is a sum over more places than reductions know.
+ * the samples are, orders, weights, flops, scratch of reductions, floats to prepare. EXP_EUNSUPPORTED when samples
+ * would be mixed, or a weight's gradient is a sum over more places than reductions know.
  */
 EXP_NODISCARD int contraction_infer(struct op_build *b, const struct contraction_letter *letters, size_t letter_count,
 				    struct contraction *c, struct exp_error *err);
@@ -75,6 +76,17 @@ EXP_NODISCARD int contraction_infer(struct op_build *b, const struct contraction
 /* data: of the three operands; the one of target is written, or with beta 1 added to. alpha scales the products. */
 void contraction_run(const struct contraction *c, enum contraction_operand target,
 		     float *const data[CONTRACTION_OPERANDS], float alpha, float beta);
+
+/* Forward of the inputs as they lie, or of B's panels where r has them. bias: [last dimension of Y], put in place of
+ * beta Y; only where contraction_takes_bias. */
+void contraction_forward(const struct contraction *c, const struct op_run *r, float alpha, float beta,
+			 const float *bias);
+
+/* A bias of so many columns can be added in the same pass, and that is fast. */
+bool contraction_takes_bias(const struct contraction *c, const struct op_run *r, size_t columns);
+
+/* B's panels: op.prepare of the operators that are nothing but a contraction. */
+void contraction_prepare(const struct contraction *c, const struct op_run *r, float *prepared);
 
 /* Backward of both inputs: writes gradients and hands over factors as r asks for. */
 void contraction_backward(const struct contraction *c, const struct op_run *r, float alpha);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/contraction_internal.h"
+#include "engine/packed_product.h"
 
 /* ---- samples ---- */
 
@@ -207,6 +208,21 @@ static int set_weight(const struct op_build *b, const struct contraction_axis *a
 	return rc;
 }
 
+/* ---- panels ---- */
+
+/* A weight that is the right operand of one product, or of the same one for all entries of the loops. */
+static void set_prepared(struct op_build *b, struct contraction *c)
+{
+	const struct contraction_order *o = &c->orders[CONTRACTION_Y];
+
+	c->prepares = b->input_count > 1 && b->inputs[0]->batched && !b->inputs[1]->batched && !o->empty &&
+		      !o->strided && !o->exchanged && packed_product_is_fast();
+	for (size_t i = 0; i < o->loop_count; i++)
+		c->prepares = c->prepares && o->loops[i].right == 0;
+	if (c->prepares)
+		b->prepared = packed_product_floats(o->product.n, o->product.k);
+}
+
 /* ---- all of it ---- */
 
 static int set_weights(struct op_build *b, const struct contraction_axis *axes, size_t count, struct contraction *c,
@@ -252,5 +268,7 @@ int contraction_infer(struct op_build *b, const struct contraction_letter *lette
 	count = contraction_merge(merged, count, false);
 	for (int target = CONTRACTION_A; rc == 0 && target <= CONTRACTION_Y; target++)
 		contraction_set_order(merged, count, (enum contraction_operand)target, &c->orders[target]);
+	if (rc == 0)
+		set_prepared(b, c);
 	return rc;
 }

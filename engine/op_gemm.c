@@ -108,12 +108,23 @@ static void spread_bias(const struct gemm *c, const float *bias, float *y)
 static void forward(const struct op_run *r)
 {
 	const struct gemm *c = r->config;
-	float *data[] = { (float *)r->in[0].f, (float *)r->in[1].f, r->out[0].f };
-	bool bias = r->in_count > 2 && r->in[2].f;
+	const float *bias = r->in_count > 2 ? r->in[2].f : NULL;
 
+	if (bias && c->bias_rows == 1 && c->bias_columns == c->columns && c->beta == 1.0f &&
+	    contraction_takes_bias(&c->product, r, c->columns)) {
+		contraction_forward(&c->product, r, c->alpha, 0.0f, bias);
+		return;
+	}
 	if (bias)
-		spread_bias(c, r->in[2].f, r->out[0].f);
-	contraction_run(&c->product, CONTRACTION_Y, data, c->alpha, bias ? 1.0f : 0.0f);
+		spread_bias(c, bias, r->out[0].f);
+	contraction_forward(&c->product, r, c->alpha, bias ? 1.0f : 0.0f, NULL);
+}
+
+static void prepare(const struct op_run *r, float *prepared)
+{
+	const struct gemm *c = r->config;
+
+	contraction_prepare(&c->product, r, prepared);
 }
 
 /* ---- dC: dY summed where C was broadcast ---- */
@@ -188,5 +199,6 @@ const struct op op_gemm = {
 	.config_size = sizeof(struct gemm),
 	.infer = infer,
 	.forward = forward,
+	.prepare = prepare,
 	.backward = backward,
 };

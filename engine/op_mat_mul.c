@@ -111,9 +111,12 @@ static int infer(struct op_build *b, struct exp_error *err)
 
 static void forward(const struct op_run *r)
 {
-	float *data[] = { (float *)r->in[0].f, (float *)r->in[1].f, r->out[0].f };
+	contraction_forward(r->config, r, 1.0f, 0.0f, NULL);
+}
 
-	contraction_run(r->config, CONTRACTION_Y, data, 1.0f, 0.0f);
+static void prepare(const struct op_run *r, float *prepared)
+{
+	contraction_prepare(r->config, r, prepared);
 }
 
 static void backward(const struct op_run *r)
@@ -130,5 +133,6 @@ const struct op op_mat_mul = {
 	.config_size = sizeof(struct contraction),
 	.infer = infer,
 	.forward = forward,
+	.prepare = prepare,
 	.backward = backward,
 };
