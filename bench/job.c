@@ -103,6 +103,14 @@ static void put_weights_back(struct job_work *w)
 	params_copy(w->params, w->original);
 }
 
+/* As a server does. */
+static int prepare_forward(struct job_work *w, struct exp_error *err)
+{
+	(void)err;
+	session_hold(w->session, w->params);
+	return 0;
+}
+
 static int run_forward(struct job_work *w, size_t units, struct exp_error *err)
 {
 	int rc = 0;
@@ -125,7 +133,7 @@ static int check_forward(struct job_work *w, double *value, struct exp_error *er
 	return rc;
 }
 
-const struct job job_forward = { "forward", true, NULL, run_forward, NULL, check_forward };
+const struct job job_forward = { "forward", true, prepare_forward, run_forward, NULL, check_forward };
 
 static int prepare_exact(struct job_work *w, struct exp_error *err)
 {
