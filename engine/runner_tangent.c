@@ -78,7 +78,6 @@ static void run_bilinear(const struct tangents *t, const struct graph_node *n, s
 	if (!second)
 		return;
 	memcpy(m->in, m->spare_in, n->input_count * sizeof(*m->in));
-	s->run.prepared = NULL; /* that is input 1 itself */
 	m->in[1].data = m->in[1].tangent ? m->in[1].tangent : m->block + t->r->plan->zeros;
 	for (size_t i = 2; i < n->input_count; i++)
 		if (m->in[i].value)
