@@ -106,9 +106,12 @@ static const struct graph_node *claim(struct fuser *f, size_t v, const char *op)
 	return n;
 }
 
-/* Nobody outside the chain sees its inner values. */
-static bool is_closed(const struct fuser *f)
+/* Nobody outside the chain sees its inner values, and what takes its place needs none of them. */
+static bool is_closed(const struct fuser *f, const struct fusion *to)
 {
+	for (size_t i = 0; i < to->input_count; i++)
+		if (is_claimed(f, f->g->values[to->inputs[i]].node))
+			return false;
 	for (size_t i = 1; i < f->length; i++) {
 		size_t v = f->g->nodes[f->chain[i]].outputs[0], inside = 0;
 
@@ -445,7 +448,7 @@ static bool read_chain(struct fuser *f, size_t node, bool (*read)(struct fuser *
 
 	*to = (struct fusion){ .node = node };
 	f->length = f->steps = 0;
-	return read(f, f->g->nodes[node].outputs[0], to) && is_closed(f);
+	return read(f, f->g->nodes[node].outputs[0], to) && is_closed(f, to);
 }
 
 static void take_chain(struct fuser *f)

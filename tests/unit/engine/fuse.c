@@ -356,6 +356,32 @@ Test(fuse, chains_end_before_what_does_not_belong)
 	}
 }
 
+/* Without samples a normalised vector may be its own scale. */
+Test(fuse, a_chain_that_scales_itself_is_whole)
+{
+#define OWN                                                                                                            \
+	"input x 4\nparam w 4\n" NUMBER("two", "2.0")                                                                  \
+	    NUMBER("epsilon",                                                                                          \
+		   "0.01") "ReduceMean w -> m axes=[-1]\nSub w,m -> d\nPow d,two -> q\nReduceMean q -> k axes=[-1]\n"  \
+			   "Add k,epsilon -> z\nSqrt z -> t\nDiv d,t -> n\n"
+	static const char *const texts[] = {
+		OWN "Mul n,n -> p\nparam v 4 5\nMul x,p -> s\nMatMul s,v -> y",
+		OWN "Mul d,n -> p0\nDiv p0,t -> p\nparam v 4 5\nMul x,p -> s\nMatMul s,v -> y"
+	};
+	struct results r[2];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct graph *g = model_text_load(texts[i]);
+
+		compute(texts[i], g, &r[i]);
+		graph_unref(g);
+	}
+	compare(texts[0], "output", r[0].outputs, r[1].outputs, r[0].outputs_count);
+	compare(texts[0], "gradient", r[0].sum, r[1].sum, r[0].floats);
+	results_fini(&r[0]);
+	results_fini(&r[1]);
+}
+
 Test(fuse, an_output_inside_a_chain_is_computed)
 {
 	struct graph *g = model_text_load("input x 4\nparam w 4 3\nMatMul x,w -> h\n" NUMBER("one", "1.0")
