@@ -36,16 +36,23 @@ static bool is_flat(const struct window *w)
 	return w->in[0] == 1 && w->out[0] == 1 && w->kernel[0] == 1 && w->pad[0] == 0;
 }
 
+/* 3 taps that step by one, and what the padding leaves of them in either direction. */
+static bool is_tileable(const struct window *w, size_t d)
+{
+	size_t padded = w->in[d] + w->pad[d], needed = w->out[d] + 2;
+
+	return w->kernel[d] == 3 && w->stride[d] == 1 && w->dilation[d] == 1 && w->pad[d] <= 2 && needed >= padded &&
+	       needed - padded <= 2;
+}
+
 /* The transform of the weights costs as much as the convolution of about 16 tiles; vectors hold as many. */
 static bool suits_winograd(const struct convolution *c)
 {
 	const struct window *w = &c->w;
 	size_t tiles = c->images * ((w->out[1] + 3) / 4) * ((w->out[2] + 3) / 4);
-	bool suits = is_flat(w) && c->groups == 1 && w->pixels <= MOST_PIXELS && w->positions <= MOST_PIXELS;
 
-	for (size_t d = 1; d < WINDOW_DIMS; d++)
-		suits = suits && w->kernel[d] == 3 && w->stride[d] == 1 && w->dilation[d] == 1 && w->pad[d] <= 2;
-	return suits && tiles >= FEW_TILES;
+	return is_flat(w) && c->groups == 1 && w->pixels <= MOST_PIXELS && w->positions <= MOST_PIXELS &&
+	       is_tileable(w, 1) && is_tileable(w, 2) && tiles >= FEW_TILES;
 }
 
 /* With transposed, from the output to the image: the same with flipped weights and what padding leaves of a kernel. */

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* out = in + 2 pads - 2 along a dimension, pads before and after need not be the same. */
+/* Along a dimension out = in + pad - 2 + what is padded behind; either padding is 0, 1 or 2. */
 struct winograd {
 	/* The caller's: */
 	size_t images, channels, filters, in[2], out[2], pad[2]; /* pad: before */

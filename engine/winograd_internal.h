@@ -20,7 +20,7 @@ enum {
 	WINOGRAD_MAX_ROWS = 8,
 };
 
-/* The points +-A, +-B, and what follows from them; F is for a float or a vector of them. */
+/* Polynomials are taken at 0, +-A, +-B and infinity. */
 #define WINOGRAD_A 0.625f
 #define WINOGRAD_B 1.5f
 

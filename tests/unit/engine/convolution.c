@@ -320,7 +320,7 @@ Test(convolution, several_images_a_sample)
 }
 
 /* Shapes with a path of their own: no taps but one; one channel a group, once or twice; enough for Winograd; few
- * outputs, with and without columns. */
+ * outputs, with and without columns; wider padding than a window. */
 Test(convolution, special_shapes)
 {
 	static const struct convolution shapes[] = {
@@ -328,6 +328,10 @@ Test(convolution, special_shapes)
 		{ .channels = 6, .filters = 6, .groups = 6, .w = { .kernel = { 1, 3, 3 } } },
 		{ .channels = 16, .filters = 32, .groups = 16, .w = { .kernel = { 1, 3, 3 } } },
 		{ .channels = 32, .filters = 32, .groups = 1, .w = { .kernel = { 1, 3, 3 } } },
+		{ .channels = 8,
+		  .filters = 8,
+		  .groups = 1,
+		  .w = { .kernel = { 1, 3, 3 }, .in = { 1, 16, 16 }, .pad_end = { 0, 6, 5 } } },
 		{ .images = 1,
 		  .channels = 9,
 		  .filters = 33,
@@ -352,7 +356,8 @@ Test(convolution, special_shapes)
 			shape.w.stride[d] = shape.w.dilation[d] = 1;
 			if (!shape.w.in[d])
 				shape.w.in[d] = d == 0 ? 1 : 14;
-			shape.w.pad[d] = shape.w.pad_end[d] = shape.w.kernel[d] / 2;
+			shape.w.pad[d] = shape.w.kernel[d] / 2;
+			shape.w.pad_end[d] += shape.w.kernel[d] / 2;
 		}
 		setup(&f, &r, &shape);
 		check_all(&f, &r);
