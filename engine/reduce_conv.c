@@ -1,7 +1,7 @@
 /*
- * Convolutions: everything but the Kronecker factors is engine/square_product.h's. Those are sums over samples and
- * outputs, of the output's gradient, and of columns: what all weights of a filter meet at an output, a few lines of
- * outputs at a time. The groups of a convolution share one right factor, the sum of theirs.
+ * Convolutions: depthwise ones are reduce_depthwise.c's, all others square_product.h's. Here are their Kronecker
+ * factors: sums over samples and outputs, of the output's gradient, and of columns: what all weights of a filter meet
+ * at an output, a few lines of outputs at a time. The groups of a convolution share one right factor, the sum of theirs.
  */
 #include <string.h>
 
