@@ -1,7 +1,8 @@
 /*
  * Convolutions: depthwise ones are reduce_depthwise.c's, all others square_product.h's. Here are their Kronecker
  * factors: sums over samples and outputs, of the output's gradient, and of columns: what all weights of a filter meet
- * at an output, a few lines of outputs at a time. The groups of a convolution share one right factor, the sum of theirs.
+ * at an output, a few lines of outputs at a time. The groups of a convolution share one right factor, the sum of
+ * theirs.
  */
 #include <string.h>
 

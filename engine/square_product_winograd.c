@@ -21,7 +21,8 @@ enum {
 	SIDE = TAPS + STEP - 1,
 	POINTS = SIDE * SIDE,
 	LANES = TILE_LANES,
-	OVERHEAD = 300, /* what folding one entry costs, in multiplications */
+	OVERHEAD = 300,        /* what folding one entry costs, in multiplications */
+	MOST_FLOATS = 1 << 22, /* of one sample's operands: beyond, memory is what takes the time */
 };
 
 /* Sixteen channels at any address. */
@@ -71,11 +72,13 @@ static size_t places_inside(const struct reduce_conv *c, size_t d)
 
 bool winograd_serves(const struct reduce_conv *c)
 {
+	size_t channels = c->channels / c->groups, filters = c->filters / c->groups;
+
 	for (size_t d = 0; d < 2; d++)
 		if (c->kernel[d] != TAPS || c->stride[d] != 1 || c->dilation[d] != 1)
 			return false;
 	/* A tenth for the operands' transforms. */
-	return c->channels / c->groups >= LANES && c->filters / c->groups >= LANES &&
+	return channels >= LANES && filters >= LANES && POINTS * tiles_of(c) * (channels + filters) <= MOST_FLOATS &&
 	       11 * (POINTS * tiles_of(c) + OVERHEAD) < 10 * places_inside(c, 0) * places_inside(c, 1);
 }
 
