@@ -151,6 +151,18 @@ static size_t most_rows(const struct work *w)
 	return most;
 }
 
+/* The panel that tile i of a block's rows brings near: of those that come next, which may be far, since a model's
+ * weights are seldom all in cache. A single tile would wait for it anyway. */
+static const float *ahead_of(const struct work *w, const struct stretch *s, const struct product_tile *tile,
+			     size_t column, size_t i)
+{
+	size_t panel = parts(tile->columns, PRODUCT_LANES) + i;
+
+	if (!w->panels || s->rows <= w->kernels->rows || i >= PRODUCT_PANELS || column + panel * PRODUCT_LANES >= w->n)
+		return NULL;
+	return tile->right + panel * tile->right_panel;
+}
+
 /* All rows of a block by the columns of one tile. */
 static void form_columns(const struct work *w, const struct stretch *s, const struct start *start, size_t column,
 			 struct product_tile *tile)
@@ -161,6 +173,7 @@ static void form_columns(const struct work *w, const struct stretch *s, const st
 		size_t rows = rows_of(w, s, most, i, count);
 
 		tile->left = left_at(w, s, row);
+		tile->ahead = ahead_of(w, s, tile, column, i);
 		tile->start = start->data ? start->data + (s->row + row) * start->row + column : NULL;
 		tile->out = w->out + (s->row + row) * w->out_row + column;
 		w->kernels->form[panels - 1][rows](tile);

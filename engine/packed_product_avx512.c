@@ -43,6 +43,7 @@ TILE void form(const struct product_tile *t, int rows, int panels)
 	__mmask16 last = (__mmask16)(0xffffu >> ((size_t)panels * PRODUCT_LANES - t->columns));
 	struct place p = { t->left, t->right, t->left_row, t->right_panel, last };
 	size_t left_step = t->left_step, right_step = t->right_step, start_row = t->start_row, out_row = t->out_row;
+	ptrdiff_t ahead = t->ahead ? t->ahead - t->right : 0;
 	const float *start = t->start;
 	float *out = t->out;
 
@@ -51,7 +52,11 @@ TILE void form(const struct product_tile *t, int rows, int panels)
 #pragma GCC unroll 3
 		for (int j = 0; j < panels; j++)
 			sum[i][j] = _mm512_setzero_ps();
-	for (size_t k = t->depth - t->guarded; k > 0; k--, p.left += left_step, p.right += right_step)
+	for (size_t k = t->ahead ? t->depth : 0; k > 0; k--, p.left += left_step, p.right += PRODUCT_LANES) {
+		_mm_prefetch((const char *)(p.right + ahead), _MM_HINT_T1);
+		step(&p, rows, panels, false, sum);
+	}
+	for (size_t k = t->ahead ? 0 : t->depth - t->guarded; k > 0; k--, p.left += left_step, p.right += right_step)
 		step(&p, rows, panels, false, sum);
 	for (size_t k = t->guarded; k > 0; k--, p.left += left_step, p.right += right_step)
 		step(&p, rows, panels, true, sum);

@@ -15,6 +15,7 @@ enum {
 /* out [rows, columns] = alpha * left [rows, depth] right [depth, columns] + beta * start. */
 struct product_tile {
 	const float *left, *right, *start; /* start NULL: nothing is added, and beta not looked at */
+	const float *ahead;                /* a panel that is wanted soon, to be brought near in passing; NULL: none */
 	float *out;
 	size_t depth, guarded; /* guarded: of depth, the last ones, at which a panel may end beyond the right operand */
 	size_t columns;        /* columns: more than panels - 1 panels have, no more than all have */
