@@ -273,6 +273,13 @@ Test(bombs, long_chains)
 	buf_fini(&text);
 }
 
+/* Nothing is prepared row by row: this took oneDNN minutes. */
+Test(bombs, padding_takes_no_time, .timeout = 20)
+{
+	graph_unref(model_text_load("input x 3 9\nparam w 4 3 3\nConv x,w -> k pads=[2,4194304]\n"
+				    "GlobalAveragePool k -> q\nFlatten q -> y\n"));
+}
+
 /* Weights that the shape says are there, but are not. */
 Test(bombs, shapes_beyond_their_data)
 {
