@@ -12,7 +12,7 @@
 enum {
 	DEPTH = 256,        /* of a stretch: three panels of it take 48 KiB */
 	BLOCK = 480,        /* rows whose stretches stay in cache as they lie */
-	PACKED_BLOCK = 128, /* rows that are packed together */
+	PACKED_BLOCK = 256, /* rows that are packed together */
 	FEW_ROWS = 18,      /* for which the right operand is not worth packing */
 	SOME_ROWS = 256,    /* for which it is not unless its rows fall on each other */
 	MANY_COLUMNS = 96,  /* for which the left operand is worth packing */
@@ -131,24 +131,15 @@ static void set_right(const struct work *w, const struct stretch *s, size_t colu
 static const float *left_at(const struct work *w, const struct stretch *s, size_t row)
 {
 	if (w->packed_left)
-		return w->packed_left + row / TILE_ROWS * (s->depth * TILE_ROWS) + row % TILE_ROWS;
+		return w->packed_left + row * s->depth;
 	return w->left + (s->row + row) * w->left_row + s->t * w->left_step;
 }
 
-/* Rows of tile i, of count. Shared out evenly: a tile of few takes as long as one of more. Packed, they must not go
- * across a panel's end. */
-static size_t rows_of(const struct work *w, const struct stretch *s, size_t most, size_t i, size_t count)
+/* Rows of tile i, of count. Shared out evenly, since a tile of few takes as long as one of more; packed, panel by
+ * panel. */
+static size_t rows_of(const struct work *w, const struct stretch *s, size_t i, size_t count)
 {
-	return w->packed_left ? least(s->rows - i * most, most) : share(s->rows, count, i);
-}
-
-static size_t most_rows(const struct work *w)
-{
-	size_t most = w->kernels->rows;
-
-	for (; w->packed_left && TILE_ROWS % most; most--)
-		;
-	return most;
+	return w->packed_left ? least(s->rows - i * TILE_ROWS, TILE_ROWS) : share(s->rows, count, i);
 }
 
 /* The panel that tile i of a block's rows brings near: of those that come next, which may be far, since a model's
@@ -167,10 +158,11 @@ static const float *ahead_of(const struct work *w, const struct stretch *s, cons
 static void form_columns(const struct work *w, const struct stretch *s, const struct start *start, size_t column,
 			 struct product_tile *tile)
 {
-	size_t most = most_rows(w), count = parts(s->rows, most), panels = parts(tile->columns, PRODUCT_LANES);
+	size_t count = parts(s->rows, w->packed_left ? (size_t)TILE_ROWS : w->kernels->rows);
+	size_t panels = parts(tile->columns, PRODUCT_LANES);
 
 	for (size_t i = 0, row = 0; i < count; i++) {
-		size_t rows = rows_of(w, s, most, i, count);
+		size_t rows = rows_of(w, s, i, count);
 
 		tile->left = left_at(w, s, row);
 		tile->ahead = ahead_of(w, s, tile, column, i);
@@ -246,7 +238,7 @@ bool packed_product_suits(const struct blas_product *p)
 	if (k == &product_kernels_plain || p->m < 2 || p->n < 2 || p->n * p->k >= MANY_FLOATS)
 		return false;
 	if (k != product_kernels_avx512)
-		return !p->trans_a || size < LARGE_SIZE;
+		return size < LARGE_SIZE || (!p->trans_a && p->k <= 3 * DEPTH);
 	if (p->m < 5)
 		return false;
 	return size > SMALL_SIZE || (p->trans_b && !p->trans_a && p->n >= 2 * PRODUCT_LANES);
@@ -285,11 +277,13 @@ static struct work work_of(const struct blas_product *p)
 			      .in_place = !p->trans_b && stays_in_place(p, ldb) };
 }
 
+/* Read as it lies, a transposed left operand takes a line of cache for each place of the sum. Tiles of fewer rows than
+ * a panel of it has would use it badly. */
 static bool packs_left(const struct work *w)
 {
-	size_t far = w->left_step == 1 ? w->left_row : 2 * w->left_step;
+	size_t far = w->left_step == 1 ? w->left_row : 8 * w->left_step;
 
-	return far >= FAR_STEP && w->n >= MANY_COLUMNS && w->m > w->kernels->rows;
+	return far >= FAR_STEP && w->n >= MANY_COLUMNS && w->m > w->kernels->rows && w->kernels->rows >= TILE_ROWS;
 }
 
 void packed_product_pack(const struct blas_product *p, float *panels)

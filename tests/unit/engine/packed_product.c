@@ -205,6 +205,25 @@ Test(packed_product, tall)
 	check_drawn("tall", 10, (const uint32_t[]){ 1500, 40, 40 });
 }
 
+/* Rows of the left operand are packed too. */
+Test(packed_product, transposed_left)
+{
+	struct rng r;
+
+	rng_init(&r, 3, "transposed left");
+	for (size_t i = 0; i < 8; i++) {
+		struct blas_product p = draw_product(&r, (const uint32_t[]){ 420, 60, 300 });
+
+		p.m += 130;
+		p.n += 95;
+		p.trans_a = true;
+		p.lda = p.m + i % 2;
+		p.ldb = p.trans_b ? p.k : p.n;
+		p.ldc = p.n;
+		check_trial(&r, p);
+	}
+}
+
 Test(packed_product, every_height_and_width)
 {
 	struct rng r;
