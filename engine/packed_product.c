@@ -13,16 +13,22 @@ enum {
 	DEPTH = 256,        /* of a stretch: three panels of it take 48 KiB */
 	BLOCK = 480,        /* rows whose stretches stay in cache as they lie */
 	PACKED_BLOCK = 256, /* rows that are packed together */
-	FEW_ROWS = 18,      /* for which the right operand is not worth packing */
-	SOME_ROWS = 256,    /* for which it is not unless its rows fall on each other */
-	MANY_COLUMNS = 96,  /* for which the left operand is worth packing */
-	NEAR_FLOATS = 8192, /* of an operand that stays in the nearest cache as it lies */
-	L2_FLOATS = 1 << 18,
-	MANY_FLOATS = 1 << 20,
-	SMALL_SIZE = 1000000, /* multiplications */
-	LARGE_SIZE = 4000000,
-	FAR_STEP = 1024, /* floats from row to row that make rows fall on each other in the cache */
 };
+
+/* When to pack, as measured. */
+enum {
+	FEW_ROWS = 18,         /* use the right operand too little */
+	SOME_ROWS = 256,       /* do unless it is badly placed in the cache */
+	MANY_COLUMNS = 96,     /* use the left operand enough */
+	FAR_ROW = 1024,        /* floats from row to row that make rows fall on each other in the cache */
+	FAR_STEP = 128,        /* from one place of the sum to the next in a left operand */
+	L1_FLOATS = 1 << 13,   /* of operands that may lie as they like */
+	L2_FLOATS = 1 << 18,   /* of one that stays in the next cache */
+	MANY_FLOATS = 1 << 20, /* of one that stays in none */
+};
+
+/* Multiplications, as measured. */
+enum { SMALL_PRODUCT = 1000000, LARGE_PRODUCT = 4000000 };
 
 static size_t least(size_t a, size_t b)
 {
@@ -238,10 +244,10 @@ bool packed_product_suits(const struct blas_product *p)
 	if (k == &product_kernels_plain || p->m < 2 || p->n < 2 || p->n * p->k >= MANY_FLOATS)
 		return false;
 	if (k != product_kernels_avx512)
-		return size < LARGE_SIZE || (!p->trans_a && p->k <= 3 * DEPTH);
+		return size < LARGE_PRODUCT || (!p->trans_a && p->k <= 3 * DEPTH);
 	if (p->m < 5)
 		return false;
-	return size > SMALL_SIZE || (p->trans_b && !p->trans_a && p->n >= 2 * PRODUCT_LANES);
+	return size > SMALL_PRODUCT || (p->trans_b && !p->trans_a && p->n >= 2 * PRODUCT_LANES);
 }
 
 size_t packed_product_floats(size_t n, size_t k)
@@ -252,8 +258,8 @@ size_t packed_product_floats(size_t n, size_t k)
 /* The right operand is better read as it lies. */
 static bool stays_in_place(const struct blas_product *p, size_t ldb)
 {
-	return p->m <= FEW_ROWS || (p->m <= SOME_ROWS && ldb < FAR_STEP && p->k * ldb <= L2_FLOATS) ||
-	       p->k * ldb <= NEAR_FLOATS;
+	return p->m <= FEW_ROWS || (p->m <= SOME_ROWS && ldb < FAR_ROW && p->k * ldb <= L2_FLOATS) ||
+	       p->k * ldb <= L1_FLOATS;
 }
 
 static struct work work_of(const struct blas_product *p)
@@ -281,9 +287,9 @@ static struct work work_of(const struct blas_product *p)
  * a panel of it has would use it badly. */
 static bool packs_left(const struct work *w)
 {
-	size_t far = w->left_step == 1 ? w->left_row : 8 * w->left_step;
+	bool far = w->left_step == 1 ? w->left_row >= FAR_ROW : w->left_step >= FAR_STEP;
 
-	return far >= FAR_STEP && w->n >= MANY_COLUMNS && w->m > w->kernels->rows && w->kernels->rows >= TILE_ROWS;
+	return far && w->n >= MANY_COLUMNS && w->m > w->kernels->rows && w->kernels->rows >= TILE_ROWS;
 }
 
 void packed_product_pack(const struct blas_product *p, float *panels)
