@@ -47,6 +47,14 @@ TILE void form(const struct product_tile *t, int rows, int panels)
 	const float *start = t->start;
 	float *out = t->out;
 
+	/* Where it is added to, it may be far when the sums are done. */
+	if (start)
+#pragma GCC unroll 9
+		for (int i = 0; i < rows; i++)
+#pragma GCC unroll 3
+			for (int j = 0; j < panels; j++)
+				_mm_prefetch((const char *)(start + (size_t)i * start_row + j * PRODUCT_LANES),
+					     _MM_HINT_T0);
 #pragma GCC unroll 9
 	for (int i = 0; i < rows; i++)
 #pragma GCC unroll 3
