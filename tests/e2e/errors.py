@@ -65,7 +65,7 @@ def models(h):
     h.register_dataset()
     good = onnx_writer.mlp((FEATURES, 8, CLASSES))
     files = {
-        "operator": (onnx_writer.mlp((FEATURES, 8, CLASSES), activation="Shrink"), "Shrink"),
+        "operator": (onnx_writer.mlp((FEATURES, 8, CLASSES), activation="NoSuchOperator"), "NoSuchOperator"),
         "truncated": (good[:-40], ""),
         "empty message": (b"\x00" * 40, ""),
         "text": (b"this is no model", ""),

@@ -56,17 +56,22 @@ struct function {
 ONE(exp)
 ONE(expm1)
 ONE(log)
-ONE(tanh) ONE(erf) ONE(sigmoid) ONE(softplus) ONE(gelu) ONE(gelu_tanh)
+ONE(tanh)
+ONE(erf)
+ONE(sigmoid)
+ONE(softplus)
+ONE(gelu)
+ONE(gelu_tanh)
 
-    static const struct function functions[] = {
-	    { "exp", one_exp, exp, 1 },
-	    { "expm1", one_expm1, expm1, 2 },
-	    { "log", one_log, log, 1 },
-	    { "tanh", one_tanh, tanh, 1.5 },
-	    { "erf", one_erf, erf, 2 },
-	    { "sigmoid", one_sigmoid, sigmoid, 2.5 },
-	    { "softplus", one_softplus, softplus, 3 },
-    };
+static const struct function functions[] = {
+	{ "exp", one_exp, exp, 1 },
+	{ "expm1", one_expm1, expm1, 2 },
+	{ "log", one_log, log, 1 },
+	{ "tanh", one_tanh, tanh, 1.5 },
+	{ "erf", one_erf, erf, 2 },
+	{ "sigmoid", one_sigmoid, sigmoid, 2.5 },
+	{ "softplus", one_softplus, softplus, 3 },
+};
 
 enum { FUNCTIONS = sizeof(functions) / sizeof(functions[0]) };
 
