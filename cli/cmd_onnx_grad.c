@@ -67,8 +67,11 @@ static void print_result(const struct command_context *c, const struct workbench
 static int run(const struct command_context *c, const void *options, struct exp_error *err)
 {
 	const struct options *o = options;
-	struct workbench w;
-	int rc = workbench_open(&w, &o->bench, err);
+	struct workbench w = { 0 };
+	int rc = workbench_check_out(&o->bench, o->out, err);
+
+	if (!rc)
+		rc = workbench_open(&w, &o->bench, err);
 
 	if (!rc)
 		rc = compute(&w, o, err);

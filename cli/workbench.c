@@ -1,6 +1,7 @@
 #include "cli/workbench.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -105,6 +106,23 @@ static int load_model(const struct workbench_options *o, struct graph **out, str
 		rc = graph_load_file_with(o->model, MODEL_LIMIT, &options, out, err);
 	arena_fini(&arena);
 	return rc;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+	const char *path = a ? strchr(a, '=') : NULL;
+	struct stat x, y;
+
+	if (!a || stat(b, &y) != 0)
+		return false;
+	return (stat(a, &x) == 0 || (path && stat(path + 1, &x) == 0)) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int workbench_check_out(const struct workbench_options *o, const char *out, struct exp_error *err)
+{
+	if (!is_same_file(o->model, out) && !is_same_file(o->inputs, out) && !is_same_file(o->labels, out))
+		return 0;
+	return error_set(err, EXP_EINVAL, "--out %s is one of the files that are read: name another", out);
 }
 
 int workbench_open(struct workbench *w, const struct workbench_options *o, struct exp_error *err)

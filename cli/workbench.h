@@ -61,6 +61,9 @@ struct workbench {
 	struct npy_source source;
 };
 
+/* EXP_EINVAL when out is the model, the inputs or the labels: the result would be written over them. */
+EXP_NODISCARD int workbench_check_out(const struct workbench_options *o, const char *out, struct exp_error *err);
+
 /* Loads the model, maps the rows (when there are any) and checks them against the model, makes a session. */
 EXP_NODISCARD int workbench_open(struct workbench *w, const struct workbench_options *o, struct exp_error *err);
 

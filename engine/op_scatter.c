@@ -373,42 +373,13 @@ static void tangent(const struct op_run *r)
 	}
 }
 
-const struct op op_scatter = {
-	.name = "Scatter",
-	.min_inputs = 3,
-	.max_inputs = 3,
-	.attributes = "axis",
-	.indices = 1u << INDICES,
-	.config_size = sizeof(struct scatter),
-	.variant = ELEMENTS,
-	.infer = infer,
-	.forward = forward,
-	.backward = backward,
-	.tangent = tangent,
-};
-const struct op op_scatter_elements = {
-	.name = "ScatterElements",
-	.min_inputs = 3,
-	.max_inputs = 3,
-	.attributes = "axis reduction",
-	.indices = 1u << INDICES,
-	.config_size = sizeof(struct scatter),
-	.variant = ELEMENTS,
-	.infer = infer,
-	.forward = forward,
-	.backward = backward,
-	.tangent = tangent,
-};
-const struct op op_scatter_nd = {
-	.name = "ScatterND",
-	.min_inputs = 3,
-	.max_inputs = 3,
-	.attributes = "reduction",
-	.indices = 1u << INDICES,
-	.config_size = sizeof(struct scatter),
-	.variant = TUPLES,
-	.infer = infer,
-	.forward = forward,
-	.backward = backward,
-	.tangent = tangent,
-};
+#define SCATTER(onnx_name, known, which)                                                                               \
+	{                                                                                                              \
+		.name = onnx_name, .min_inputs = 3, .max_inputs = 3, .attributes = known, .indices = 1u << INDICES,    \
+		.config_size = sizeof(struct scatter), .variant = which, .infer = infer, .forward = forward,           \
+		.backward = backward, .tangent = tangent                                                               \
+	}
+
+const struct op op_scatter = SCATTER("Scatter", "axis", ELEMENTS);
+const struct op op_scatter_elements = SCATTER("ScatterElements", "axis reduction", ELEMENTS);
+const struct op op_scatter_nd = SCATTER("ScatterND", "reduction", TUPLES);
